@@ -1,0 +1,59 @@
+# One command per use; each installs what it needs into .venv/ first.
+# Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint docs dashboard bench clean install install-dev
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+
+export COLLEGES_HOME ?= data
+BIN := .venv/bin
+# The first supported interpreter on the PATH; PYTHON=... overrides it.
+PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(command -v python$$v) && "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done || command -v python3)
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+demo: .venv/base profiles.yml  ## The whole pipeline, offline, on the synthetic sample
+	$(BIN)/colleges sample --out "$(COLLEGES_HOME)/sample"
+	$(BIN)/colleges run $$(for state in "$(COLLEGES_HOME)"/sample/*/; do printf -- '--portal %q ' "$$state"; done)
+
+run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a recorded state: PORTAL=DIR
+	$(BIN)/colleges run $(if $(PORTAL),--portal "$(PORTAL)")
+
+test: .venv/dev profiles.yml  ## All tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: .venv/dev profiles.yml  ## Every linter and type check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(BIN)/sqlfluff lint --disable-progress-bar models tests/data
+
+clean:  ## Remove build output, and the data if it is the synthetic sample
+	rm -rf target logs site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	if [ -e "$(COLLEGES_HOME)/SYNTHETIC" ]; then rm -rf "$(COLLEGES_HOME)"; fi
+
+install: .venv/base  ## Install what running needs
+install-dev: .venv/dev  ## Install what developing needs
+
+# dbt reads connection profiles from here; yours to edit, not under version control.
+profiles.yml: | profiles.example.yml
+	cp profiles.example.yml $@
+
+# uv where it exists, pip where not. --no-deps because the lock is complete and two of its pins (see [tool.uv] in
+# pyproject.toml) are beyond pip's resolver.
+.venv/base .venv/dev: .venv/%: requirements/%.txt pyproject.toml
+	$(if $(PYTHON),,$(error No Python 3.11, 3.12 or 3.13 on the PATH; install one or set PYTHON=...))
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "$(PYTHON) is not Python 3.11 to 3.13; set PYTHON=..." >&2; exit 1; }
+	[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
+	if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $< && \
+		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	touch $@ $(if $(findstring dev,$@),.venv/base)
