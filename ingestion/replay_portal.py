@@ -321,7 +321,6 @@ class _Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        # The connection closes: once the status is sent, a cut stream is all that can show.
         logger.exception("replay portal: a request from %s failed", client_address)
 
 
@@ -330,6 +329,10 @@ class _Refusal(Exception):  # noqa: N818 - an answer, not an error of this progr
         super().__init__(message)
         self.status = status
         self.body = {"error_code": error_code, "message": message}
+
+
+class _BrokenRecordingError(Exception):
+    pass
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -349,6 +352,10 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._get()
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            self.close_connection = True
+        except _BrokenRecordingError as error:
+            # Once the status is sent, a cut stream is all that can show.
+            logger.error("replay portal: %s", error)  # noqa: TRY400 - the place is in the message
             self.close_connection = True
 
     def _get(self) -> None:
@@ -603,10 +610,14 @@ def _selection(folder: Path, query: Mapping[str, str]) -> tuple[str, Predicate |
 
 def _lines(records: Path, predicate: Predicate | None) -> Iterator[bytes]:
     with records.open("rb") as file:
-        for line in file:
+        for number, line in enumerate(file, 1):
             if line.isspace():
                 continue
-            if predicate is None or predicate(orjson.loads(line)):
+            try:
+                is_selected = predicate is None or predicate(orjson.loads(line))
+            except ValueError as error:
+                raise _BrokenRecordingError(f"{records}, line {number}: {error}") from error
+            if is_selected:
                 yield line
 
 
