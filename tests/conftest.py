@@ -1,0 +1,59 @@
+"""Fixtures shared by every test: a real mongod, a database of one's own, the recorded states."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from ingestion.mongod import EmbeddedMongod, connect
+from ingestion.settings import PROJECT_DIR, Settings
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Iterator[EmbeddedMongod]:
+    """One real server for the session (for each worker under xdist), in a home of its own."""
+    # Short, so that the socket's path fits.
+    home = Path(tempfile.mkdtemp(prefix="colleges-test-", dir="/tmp"))
+    try:
+        with EmbeddedMongod(home) as server:
+            yield server
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(mongod: EmbeddedMongod, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a fresh home on DuckDB, whose ``mongodb_uri`` names a fresh database.
+
+    The database is dropped afterwards. For a home with a mongod of its own, make a ``Settings``
+    without ``mongodb_uri``.
+    """
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    uri = mongod.uri.replace("/?", f"/{name}?")
+    yield Settings(home=tmp_path, target="duckdb", mongodb_uri=uri)
+    with MongoClient[dict[str, Any]](uri) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database[dict[str, Any]]]:
+    """The fresh database of ``settings``, opened the way the program opens it."""
+    with connect(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """The directory of recorded portal states (``2021-05``, ``2024-11``); skips where absent."""
+    path = PROJECT_DIR.parent / "shared" / "portal"
+    if not (path / "2021-05").is_dir():
+        pytest.skip(f"no recorded portal states at {path}")
+    return path
