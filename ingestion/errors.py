@@ -70,3 +70,7 @@ class WarehouseError(CollegesError):
 
 class ReconciliationError(CollegesError):
     """Two places that must hold the same records do not."""
+
+
+class BuildError(CollegesError):
+    """``dbt build`` failed."""

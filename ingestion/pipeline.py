@@ -1,0 +1,248 @@
+"""The steps of a run in their order, under one lock: extract, load, reconcile, build."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingestion.errors import BuildError
+from ingestion.mongod import connect
+from ingestion.registry import Dataset
+from ingestion.settings import PROJECT_DIR, Settings
+
+if TYPE_CHECKING:
+    from ingestion.document_store import DocumentStore
+    from ingestion.extract import DatasetResult, Progress
+    from ingestion.load import LoadReport
+
+logger = logging.getLogger(__name__)
+
+SYNTHETIC_MARK = "SYNTHETIC"
+"""A file of this name in ``COLLEGES_HOME`` says that nothing there is real."""
+
+
+@dataclass
+class Outcome:
+    """What a command did, for the report."""
+
+    extracts: list[tuple[Path | None, int, list[DatasetResult]]] = field(default_factory=list)
+    """(recorded state or None for live, run sequence, results), in the order loaded."""
+    loads: list[LoadReport] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    is_built: bool = False
+
+    @property
+    def results(self) -> list[DatasetResult]:
+        return [result for _, _, results in self.extracts for result in results]
+
+    @property
+    def exit_code(self) -> int:
+        return int(any(result.needs_attention for result in self.results))
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - started
+
+
+def run(
+    settings: Settings,
+    datasets: Sequence[Dataset],
+    *,
+    portal_states: Sequence[Path] = (),
+    force: bool = False,
+    accept_shrink: bool = False,
+    build: bool = True,
+    on_progress: Progress | None = None,
+) -> Outcome:
+    """Extract, load and reconcile each portal state in turn, then build once.
+
+    Args:
+        settings: where everything lives.
+        datasets: what to read.
+        portal_states: folders of recorded portal states; empty: the live portals.
+        force: pull even what did not change.
+        accept_shrink: withdraw even where the guards forbid it.
+        build: run ``dbt build`` at the end.
+        on_progress: see :data:`ingestion.extract.Progress`.
+
+    Returns:
+        What was done; ``exit_code`` is not 0 where a dataset failed or needs a decision.
+
+    Raises:
+        CollegesError: the run as a whole cannot go on.
+    """
+    from ingestion.load import load_warehouse, reconcile
+
+    outcome = Outcome()
+    with _locked_store(settings, "run") as store:
+        for state in portal_states or [None]:
+            with outcome.timed("extract"):
+                _extract_state(
+                    outcome, store, settings, datasets, state, force, accept_shrink, on_progress
+                )
+            if not any(result.status != "failed" for result in outcome.extracts[-1][2]):
+                return outcome  # nothing was read: what is in the warehouse is what was there
+            with outcome.timed("load"):
+                outcome.loads.append(load_warehouse(store, settings, datasets))
+            with outcome.timed("reconcile"):
+                reconcile(store, settings, datasets)
+        if build:
+            with outcome.timed("dbt build"):
+                dbt_build(settings)
+            outcome.is_built = True
+    return outcome
+
+
+def extract(
+    settings: Settings,
+    datasets: Sequence[Dataset],
+    *,
+    portal_states: Sequence[Path] = (),
+    force: bool = False,
+    accept_shrink: bool = False,
+    on_progress: Progress | None = None,
+) -> Outcome:
+    """Hop 1 alone; arguments as for :func:`run`."""
+    outcome = Outcome()
+    with _locked_store(settings, "extract") as store, outcome.timed("extract"):
+        for state in portal_states or [None]:
+            _extract_state(
+                outcome, store, settings, datasets, state, force, accept_shrink, on_progress
+            )
+    return outcome
+
+
+def load(settings: Settings, datasets: Sequence[Dataset]) -> Outcome:
+    """Hop 2 alone, and its reconciliation."""
+    from ingestion.load import load_warehouse, reconcile
+
+    outcome = Outcome()
+    with _locked_store(settings, "load") as store:
+        with outcome.timed("load"):
+            outcome.loads.append(load_warehouse(store, settings, datasets))
+        with outcome.timed("reconcile"):
+            reconcile(store, settings, datasets)
+    return outcome
+
+
+def replay(settings: Settings, datasets: Sequence[Dataset], *, apply: bool) -> Any:
+    """Say how raw differs from MongoDB and, with ``apply``, rebuild it from there."""
+    from ingestion.load import replay as replay_raw
+
+    with _locked_store(settings, "replay") as store:
+        return replay_raw(store, settings, datasets, apply=apply)
+
+
+@contextmanager
+def _locked_store(settings: Settings, purpose: str) -> Iterator[DocumentStore]:
+    from ingestion.document_store import DocumentStore
+    from ingestion.registry import registry
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with connect(settings) as database:
+        store = DocumentStore(database)
+        store.prepare(registry().values())
+        with store.lock(purpose):
+            yield store
+
+
+def _extract_state(
+    outcome: Outcome,
+    store: DocumentStore,
+    settings: Settings,
+    datasets: Sequence[Dataset],
+    state: Path | None,
+    force: bool,
+    accept_shrink: bool,
+    on_progress: Progress | None,
+) -> None:
+    from ingestion.extract import ExtractOptions, extract_dataset
+    from ingestion.portal import PortalClient
+    from ingestion.replay_portal import ReplayPortal
+
+    options = ExtractOptions(
+        force=force, accept_shrink=accept_shrink, is_recorded_state=state is not None
+    )
+    with ExitStack() as stack:
+        base_urls: dict[str, str] = {}
+        if state is not None:
+            portal = stack.enter_context(ReplayPortal(state))
+            base_urls = {d.portal.name: portal.base_url(d.portal.host) for d in datasets}
+        client = stack.enter_context(PortalClient(base_urls=base_urls, api_keys=settings.api_keys))
+        run_ = store.begin_run(code_version=code_version())
+        logger.info(
+            "run %d (%s): reading %s", run_.sequence, run_.run_id, state or "the live portals"
+        )
+        results: list[DatasetResult] = []
+        outcome.extracts.append((state, run_.sequence, results))
+        for dataset in datasets:
+            results.append(
+                extract_dataset(
+                    dataset,
+                    client=client,
+                    store=store,
+                    run=run_,
+                    work_dir=settings.home / "dlt",
+                    options=options,
+                    progress=on_progress,
+                )
+            )
+        failed = all(result.status == "failed" for result in results)
+        store.finish_run(run_, "failed" if failed else "finished")
+    if store.origin() == "synthetic":
+        (settings.home / SYNTHETIC_MARK).write_text(
+            "Everything in this folder comes from the synthetic sample. None of it is real.\n",
+            encoding="utf-8",
+        )
+
+
+def dbt_build(settings: Settings, *arguments: str) -> None:
+    """Run ``dbt build`` on what is in raw.
+
+    Raises:
+        BuildError: dbt said no; its own output, above, says what.
+    """
+    profiles = PROJECT_DIR / "profiles.yml"
+    if not profiles.exists():
+        shutil.copy(PROJECT_DIR / "profiles.example.yml", profiles)
+        logger.info("wrote profiles.yml from profiles.example.yml")
+    command = [
+        *(sys.executable, "-m", "dbt.cli.main", "build"),
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+        *("--target", settings.target, *arguments),
+    ]
+    environment = os.environ | {"COLLEGES_HOME": str(settings.home), "DO_NOT_TRACK": "1"}
+    completed = subprocess.run(command, cwd=PROJECT_DIR, env=environment, check=False)  # noqa: S603
+    if completed.returncode:
+        raise BuildError(
+            f"`dbt build` failed (exit {completed.returncode}): see its output above and "
+            "logs/dbt.log. The raw data is loaded and safe; mend the model or the data named "
+            "there and run `make run` or `dbt build` again."
+        )
+
+
+@cache
+def code_version() -> str:
+    """The package's version and, in a git checkout, the commit."""
+    git = shutil.which("git")
+    commit = ""
+    if git and (PROJECT_DIR / ".git").exists():
+        described = subprocess.run(  # noqa: S603
+            [git, "-C", str(PROJECT_DIR), "rev-parse", "--short", "HEAD"],
+            capture_output=True, text=True, check=False, timeout=10,
+        )  # fmt: skip
+        commit = described.stdout.strip()
+    return version("paris-colleges") + (f"+{commit}" if commit else "")
