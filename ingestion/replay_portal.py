@@ -234,14 +234,6 @@ class ReplayPortal:
         with self._lock:
             self._active.append(_ActiveFault(fault))
 
-    def serve_forever(self) -> None:
-        """Block until interrupted (Ctrl-C), inside the open context."""
-        try:
-            while self._thread is not None and self._thread.is_alive():
-                self._thread.join(timeout=1)
-        except KeyboardInterrupt:
-            logger.info("replay portal interrupted")
-
     # What the handlers, one thread per connection, ask for.
 
     def _received(self, request: Request) -> None:
@@ -275,6 +267,19 @@ class ReplayPortal:
         with self._lock:
             self._counts[records, where] = (version, count)
         return count
+
+
+def serve_forever(state: Path, *, port: int) -> None:
+    """Serve a recorded state until interrupted (Ctrl-C).
+
+    Raises:
+        SettingsError: as :class:`ReplayPortal`.
+    """
+    with ReplayPortal(state, port=port) as portal:
+        for host in sorted({host for host, _ in recorded_datasets(state)}):
+            logger.info("serving %s at %s; stop with Ctrl-C", host, portal.base_url(host))
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 @dataclass

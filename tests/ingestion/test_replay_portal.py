@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -447,6 +450,25 @@ def test_port_in_use(portal: ReplayPortal, state: Path) -> None:
         ReplayPortal(state, port=port),
     ):
         pass
+
+
+def test_serve_forever_serves_until_interrupted(state: Path) -> None:
+    code = (
+        "import logging, sys; from pathlib import Path;"
+        "from ingestion.replay_portal import serve_forever;"
+        "logging.basicConfig(level=logging.INFO, format='%(message)s');"
+        "serve_forever(Path(sys.argv[1]), port=0)"
+    )
+    command = [sys.executable, "-c", code, str(state)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().split(" at ")[1].split(";")[0]
+            assert requests.get(url + CATALOG + "schools", timeout=5).status_code == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()
 
 
 def test_folders_that_are_no_state(tmp_path: Path, state: Path) -> None:
