@@ -1,0 +1,60 @@
+with
+
+source as (
+
+    select *
+    from {{ source_or_empty('education_nationale', 'fr_en_ips_colleges_ap2022') }}
+
+),
+
+latest as (
+
+    select * from {{ latest_records('source') }}
+
+),
+
+typed as (
+
+    select
+        record_key,
+        run_sequence,
+        {{ json_text('payload', 'uai') }} as uai,
+        {{ json_text('payload', 'rentree_scolaire') }} as school_year_label,
+        -- the portal's own spelling of the field
+        {{ json_text('payload', 'nom_de_l_etablissment') }} as establishment_name,
+        {{ json_code('payload', 'code_insee_de_la_commune') }} as insee_code,
+        {{ json_text('payload', 'secteur') }} as sector_label,
+        lower({{ json_text('payload', 'secteur') }}) = 'public' as is_public,
+        {{ json_integer('payload', 'effectifs') }} as pupils,
+        {{ json_number('payload', 'ips') }} as ips,
+        {{ json_number('payload', 'ecart_type_de_l_ips') }} as ips_stddev,
+        is_now_withdrawn as is_withdrawn,
+        extracted_at,
+        withdrawn_at
+    from latest
+
+),
+
+final as (
+
+    select
+        record_key,
+        run_sequence,
+        uai,
+        school_year_label,
+        {{ school_year_first_start('school_year_label') }} as school_year_start,
+        establishment_name,
+        insee_code,
+        sector_label,
+        is_public,
+        pupils,
+        ips,
+        ips_stddev,
+        is_withdrawn,
+        extracted_at,
+        withdrawn_at
+    from typed
+
+)
+
+select * from final
