@@ -8,15 +8,16 @@ store's commit nothing downstream sees any of it.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ingestion.canonical import BadRecordError, content_hash, parse_record, record_key, salvage_key
+from ingestion.canonical import BadRecordError, Reason, content_hash, parse_record, record_key
 from ingestion.dlt_runtime import fresh_pipeline
 from ingestion.document_store import DocumentStore, KeyDigests, Load, Run, digest
 from ingestion.errors import (
@@ -84,7 +85,7 @@ class _Pull:
     profiler: Profiler = field(default_factory=Profiler)
     rows: int = 0
     nameless_rows: int = 0
-    """Bad lines from which not even the key could be read."""
+    """Bad lines of which not even the key could be read."""
     pipeline: Any = None
 
 
@@ -233,7 +234,6 @@ def _complete_pull(
         try:
             pull = _spool(dataset, probe, client, sink, work_dir, progress)
             client.verify_pull(dataset, probe, pull.rows)
-            return pull, probe
         except PortalMovedError as error:
             if moved:
                 raise
@@ -245,6 +245,8 @@ def _complete_pull(
                 raise
             logger.warning("%s; pull %d of %d", error, attempt + 1, PULL_ATTEMPTS)
             client.back_off(attempt)
+        else:
+            return pull, probe
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -317,9 +319,9 @@ def _record_batches(
                 record = parse_record(line)
                 key = record_key(record, dataset.key)
             except BadRecordError as bad:
-                salvaged = salvage_key(line, dataset.key)
+                salvaged = _salvage_key(line, dataset.key)
                 pull.nameless_rows += salvaged is None
-                page.append((pull.rows, salvaged, None, bad.reason, str(bad), line))
+                page.append((pull.rows, salvaged, None, bad.reason, bad.detail, line))
             else:
                 page.append((pull.rows, key, content_hash(record), None, None, line))
                 records.append(record)
@@ -327,6 +329,15 @@ def _record_batches(
                 yield flush()
     if page:
         yield flush()
+
+
+def _salvage_key(line: bytes, key_fields: Sequence[str]) -> str | None:
+    """The key of a line that cannot be kept, so that its record is not taken for withdrawn."""
+    try:
+        record = json.loads(line)
+        return record_key(record, key_fields)
+    except (ValueError, TypeError, RecursionError, AttributeError):
+        return None
 
 
 def _table(page: list[tuple[Any, ...]]) -> pa.Table:
@@ -400,17 +411,18 @@ class _Sink:
 
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=PAGE_ROWS):
-                self._write_page([_Row(*row.values()) for row in batch.to_pylist()])
+                columns = [column.to_pylist() for column in batch.columns]
+                self._write_page([_Row(*row) for row in zip(*columns, strict=True)])
 
     def _write_page(self, rows: list[_Row]) -> None:
         page = []
         for row in rows:
-            if row.content_hash is None:
-                self._quarantine(row, row.reason or "unreadable", row.detail or "")
+            if row.reason is not None:
+                self._quarantine(row, row.reason, row.detail or "")
             elif self._duplicates and digest(row.record_key) in self._duplicates:
                 self._held[row.record_key].append(row)
             else:
-                page.append((row.record_key, row.content_hash, row.raw))
+                page.append(_page_row(row))
         self._store_page(page)
 
     def _write_held(self) -> None:
@@ -420,18 +432,13 @@ class _Sink:
         kept out, and the record stays as it was stored.
         """
         for rows in self._held.values():
-            first, *others = rows
-            if len({row.content_hash for row in rows}) == 1:
-                self._store_page([(first.record_key, first.content_hash, first.raw)])
-            else:
-                others = rows
-            for row in others:
-                self._quarantine(
-                    row,
-                    "duplicate_key",
-                    f"the key came {len(rows)} times in one pull, "
-                    + ("with the same content" if others is not rows else "with other content"),
-                )
+            agree = len({row.content_hash for row in rows}) == 1
+            if agree:
+                self._store_page([_page_row(rows[0])])
+            for row in rows[agree:]:
+                what = "the same" if agree else "different"
+                detail = f"the key came {len(rows)} times in one pull, with {what} content"
+                self._quarantine(row, Reason.DUPLICATE_KEY, detail)
 
     def _store_page(self, page: list[tuple[str, str, bytes]]) -> None:
         if page:
@@ -451,12 +458,18 @@ class _Sink:
 
 
 class _Row(NamedTuple):
+    """A line of the export: with its hash or, where it is kept out, with the reason."""
+
     line_number: int
     record_key: str
-    content_hash: str | None
+    content_hash: str
     reason: str | None
     detail: str | None
     raw: bytes
+
+
+def _page_row(row: _Row) -> tuple[str, str, bytes]:
+    return row.record_key, row.content_hash, row.raw
 
 
 def _drift(probe: Probe) -> list[dict[str, Any]]:
