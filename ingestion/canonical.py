@@ -165,10 +165,40 @@ def record_key(record: dict[str, Any], key_fields: Sequence[str]) -> str:
     return key.decode()
 
 
+def salvage_key(line: bytes, key_fields: Sequence[str]) -> str | None:
+    """The `record_key` of a line that `parse_record` refused, where it can still be told.
+
+    It says which record was kept out, so that this record is not taken for withdrawn.
+
+    Returns:
+        The key, or None where the line does not say, or says two different ones.
+    """
+    ambiguous = object()
+
+    def first_level(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            is_told_twice = name in found and found[name] != value
+            found[name] = ambiguous if is_told_twice else value
+        return found
+
+    try:
+        record = json.loads(
+            line.decode(errors="surrogateescape"),
+            object_pairs_hook=first_level,
+            parse_constant=lambda _: ambiguous,
+            parse_int=lambda digits: int(digits) if len(digits) <= _INT64_DIGITS else ambiguous,
+        )
+        return record_key(record, key_fields) if type(record) is dict else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
 # --- parsing: the exact checks behind the cheap ones ----------------------------------------------
 
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _19_ZEROS = b"0" * 19  # 2**63 has 19 digits
+_INT64_DIGITS = 20  # with the sign
 # A JSON string; possessive, so that it runs in constant memory over a text of any length.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _INTEGER = re.compile(rb"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])")
@@ -273,7 +303,7 @@ def _check_nul(value: Any) -> None:
 
 def _check_integers(line: bytes) -> None:
     for token in _INTEGER.findall(_without_strings(line)):
-        if len(token) > 20 or int(token) not in _INT64:
+        if len(token) > _INT64_DIGITS or int(token) not in _INT64:
             _fail(
                 Reason.INTEGER_OUT_OF_RANGE,
                 f"the integer {token[:24].decode()} does not fit in signed 64 bits",
@@ -306,7 +336,7 @@ def _explain(line: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         return number
 
     def refuse_integer(digits: str) -> int:
-        if len(digits) > 20 or int(digits) not in _INT64:
+        if len(digits) > _INT64_DIGITS or int(digits) not in _INT64:
             _fail(
                 Reason.INTEGER_OUT_OF_RANGE,
                 f"the integer {digits[:24]} does not fit in signed 64 bits",

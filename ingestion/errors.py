@@ -48,6 +48,10 @@ class IncompletePullError(PortalError):
     """The stream was cut, or the rows received are not the rows announced."""
 
 
+class PortalMovedError(IncompletePullError):
+    """The portal published other data during the pull, which may be a mixture of both."""
+
+
 class StoreError(CollegesError):
     """MongoDB could not be reached, or refused a write."""
 
