@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from math import isfinite
 from typing import Any, NoReturn
 
 import orjson
@@ -175,18 +176,24 @@ def salvage_key(line: bytes, key_fields: Sequence[str]) -> str | None:
     """
     ambiguous = object()
 
-    def first_level(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in pairs:
-            is_told_twice = name in found and found[name] != value
-            found[name] = ambiguous if is_told_twice else value
+            first = found.setdefault(name, value)
+            if type(first) is not type(value) or first != value:
+                found[name] = ambiguous
         return found
+
+    def finite(digits: str) -> object:
+        number = float(digits)
+        return number if isfinite(number) else ambiguous
 
     try:
         record = json.loads(
             line.decode(errors="surrogateescape"),
-            object_pairs_hook=first_level,
+            object_pairs_hook=unambiguous,
             parse_constant=lambda _: ambiguous,
+            parse_float=finite,
             parse_int=lambda digits: int(digits) if len(digits) <= _INT64_DIGITS else ambiguous,
         )
         return record_key(record, key_fields) if type(record) is dict else None
@@ -331,7 +338,7 @@ def _explain(line: bytes, error: orjson.JSONDecodeError) -> NoReturn:
 
     def refuse_overflow(digits: str) -> float:
         number = float(digits)
-        if number in (float("inf"), float("-inf")):
+        if not isfinite(number):
             _fail(Reason.NUMBER_OVERFLOW, f"the number {digits[:24]} is beyond a double")
         return number
 
