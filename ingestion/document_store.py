@@ -1,0 +1,1157 @@
+"""The document store: every version of every record, the ledger of runs, the quarantine, the lock.
+
+The collections are those of ``docs/architecture.md``. Three rules carry everything else:
+
+- A version counts only once its load is ``finished`` in the ledger; that one update is the commit.
+  Whatever reads versions leaves out those of other loads, so what a killed run left is invisible
+  before it is removed, and a run that lost its lock cannot commit.
+- Versions are only ever added. A record's current version is the one of its greatest run sequence.
+- Every write is journalled before it is acknowledged (see `ingestion.mongod.connect`). Journalling
+  the commit alone would not do: where mongod dies and restarts between a page and the commit, the
+  client reconnects by itself and would commit a load whose pages are gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import secrets
+import subprocess
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import orjson
+from bson import Binary, Int64
+from bson.errors import BSONError
+from gridfs import GridFSBucket, NoFile
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, WriteError
+
+from ingestion.errors import LockedError, MixedOriginError, StoreError
+from ingestion.mongod import mongodb_errors
+from ingestion.registry import Dataset, registry
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+log = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+Origin = Literal["synthetic", "real"]
+
+COUNTS = (
+    "rows_new",
+    "rows_changed",
+    "rows_unchanged",
+    "rows_restored",
+    "rows_quarantined",
+)
+"""What the rows received add up to."""
+
+VERSION_INDEX = [
+    ("record_key", ASCENDING),
+    ("run_sequence", DESCENDING),
+    ("content_hash", ASCENDING),
+]
+"""Answers "which version is current, and what is its hash" without touching a document."""
+
+DIGEST_BYTES = 16
+TOMBSTONE_PAGE = 5_000
+LEASE_S = 60.0
+HEARTBEAT_S = 15.0
+# A quarantined line above this goes to GridFS: with its frame it must stay under 16 MiB.
+MAX_INLINE_BYTES = 15 * 1024 * 1024
+
+_DUPLICATE_KEY = 11000
+# What pymongo and orjson raise for a document that cannot be sent, ...
+_REFUSALS = (BSONError, OverflowError, RecursionError, UnicodeError, orjson.JSONDecodeError)
+# ... and the server's codes for one it will not store: bad value, too deep, invalid BSON, a name
+# with a dollar sign, a dot or nothing in it, failed validation, too large.
+_DOCUMENT_CODES = frozenset({2, 15, 22, 52, 55, 56, 57, 121, 10334, 17419, 17420})
+
+
+# -- keys of a pull --------------------------------------------------------------------------------
+
+
+def digest(record_key: str) -> bytes:
+    """The 16 bytes that stand for a record key where a million are held in memory."""
+    return hashlib.blake2b(record_key.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+class KeyDigests:
+    """The keys of one pull, as a multiset of 16-byte digests: 16 bytes of memory a key.
+
+    Two keys with one digest are taken for the same; with 10⁹ keys that has odds of 10⁻²¹.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._is_sorted = True
+
+    def __len__(self) -> int:
+        return len(self._bytes) // DIGEST_BYTES
+
+    def add(self, record_keys: Iterable[str]) -> None:
+        """Add a batch of record keys, repeated ones as often as they come."""
+        self._bytes += b"".join(map(digest, record_keys))
+        self._is_sorted = False
+
+    def duplicates(self) -> set[bytes]:
+        """The digests of the keys added more than once."""
+        keys = self._sorted()
+        repeated = keys[1:][keys[1:] == keys[:-1]]
+        # numpy cuts trailing zero bytes off when a value leaves the array.
+        return {bytes(key).ljust(DIGEST_BYTES, b"\0") for key in repeated}
+
+    def missing(self, record_keys: Sequence[str]) -> list[str]:
+        """Those of ``record_keys`` that were never added."""
+        keys = self._sorted()
+        if not len(keys):
+            return list(record_keys)
+        wanted = np.frombuffer(b"".join(map(digest, record_keys)), dtype=f"S{DIGEST_BYTES}")
+        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return [record_keys[index] for index in np.flatnonzero(keys[places] != wanted).tolist()]
+
+    def _sorted(self) -> np.ndarray[Any, np.dtype[np.bytes_]]:
+        # A view of the bytearray, sorted in place: no second copy. It must not outlive the call,
+        # because a bytearray that is viewed cannot grow.
+        keys = np.frombuffer(self._bytes, dtype=f"S{DIGEST_BYTES}")
+        if not self._is_sorted:
+            keys.sort()
+            self._is_sorted = True
+        return keys
+
+
+# -- what a run and a load are ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """One entry of the ledger."""
+
+    sequence: int
+    """Orders all runs of this store and of the warehouse it feeds."""
+    run_id: str
+    started_at: datetime
+
+
+@dataclass
+class Load:
+    """One dataset's part of a run, from `begin_load` to `commit_load`."""
+
+    run: Run
+    dataset: Dataset
+    extracted_at: datetime
+    """When the pull began; every version written carries it. Set it before the first page."""
+    finished: frozenset[int] = field(repr=False)
+    """The run sequences whose versions of this dataset count."""
+    rows_present_before: int = 0
+
+
+@dataclass
+class PageCounts:
+    """What became of the records of one page."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    restored: int = 0
+    quarantined: int = 0
+    """Refused by MongoDB itself although they passed every check before."""
+
+    def as_ledger(self) -> dict[str, int]:
+        """The counts under their names in a load entry."""
+        return {f"rows_{name}": count for name, count in asdict(self).items()}
+
+
+# -- the store -------------------------------------------------------------------------------------
+
+
+class DocumentStore:
+    """The collections of one MongoDB database; the only module that knows their shapes.
+
+    Every method raises `StoreError` where MongoDB is out of reach or refuses. What writes is
+    called under `lock`.
+    """
+
+    def __init__(self, database: Database[Document]) -> None:
+        self.database = database
+        self._lock: StoreLock | None = None
+
+    # -- set-up --
+
+    def prepare(self, datasets: Iterable[Dataset]) -> None:
+        """Make the indexes and the store's identity; changes nothing where they exist."""
+        with mongodb_errors("prepare the document store"):
+            for dataset in datasets:
+                self._versions(dataset).create_index(VERSION_INDEX, name="versions")
+            self._runs.create_index([("status", ASCENDING)])
+            self._quarantine.create_index([("table", ASCENDING), ("run_sequence", ASCENDING)])
+            identity = {
+                "store_id": str(uuid.uuid4()),
+                "created_at": datetime.now(UTC),
+                "origin": None,
+            }
+            self.database["store"].update_one(
+                {"_id": "store"}, {"$setOnInsert": identity}, upsert=True
+            )
+
+    def identity(self) -> Document:
+        """``store_id`` (UUID text), ``created_at``, ``origin`` (null until the first claim)."""
+        with mongodb_errors("read the store's identity"):
+            return self.database["store"].find_one({"_id": "store"}, {"_id": 0}) or {}
+
+    def origin(self) -> Origin | None:
+        """``synthetic`` or ``real``; None while nothing was loaded."""
+        origin: Origin | None = self.identity().get("origin")
+        return origin
+
+    def claim_origin(self, *, is_synthetic: bool) -> None:
+        """Say what kind of records this store holds, once and for all.
+
+        Raises:
+            MixedOriginError: it holds the other kind.
+        """
+        wanted: Origin = "synthetic" if is_synthetic else "real"
+        if self.origin() == wanted:
+            return
+        with mongodb_errors("note the origin of the records"):
+            claimed = self.database["store"].update_one(
+                {"_id": "store", "origin": None}, {"$set": {"origin": wanted}}
+            )
+        if not claimed.matched_count and (found := self.origin()) != wanted:
+            raise MixedOriginError(
+                f"This store holds {found} records and the portal offers {wanted} ones: they must "
+                "not meet. Set COLLEGES_HOME (or MONGODB_URI) to another place, or empty this one "
+                "with `make clean`."
+            )
+
+    @contextmanager
+    def lock(self, purpose: str) -> Iterator[StoreLock]:
+        """Hold the store alone, and tidy up after runs that ended without a word.
+
+        Args:
+            purpose: the command, told to whoever finds the store locked.
+
+        Raises:
+            LockedError: somebody else holds it, and lives.
+        """
+        with StoreLock(self.database["locks"], purpose) as held:
+            self._lock = held
+            try:
+                self.recover()
+                yield held
+            finally:
+                self._lock = None
+
+    def recover(self) -> None:
+        """Take every run that is still ``running`` for dead, and remove what its loads left.
+
+        Under the lock nobody else can be running. Part of `lock` and of `begin_run`.
+        """
+        with mongodb_errors("remove what an interrupted run left"):
+            for run in list(self._runs.find({"status": "running"})):
+                loads: dict[str, Document] = run.get("loads", {})
+                for dataset_id, entry in loads.items():
+                    if entry["status"] == "running":
+                        self._remove(entry["table"], run["_id"])
+                        self._runs.update_one(
+                            {"_id": run["_id"]},
+                            {
+                                "$set": {
+                                    f"loads.{dataset_id}.status": "failed",
+                                    f"loads.{dataset_id}.error": "interrupted",
+                                }
+                            },
+                        )
+                self._runs.update_one(
+                    {"_id": run["_id"]}, {"$set": {"status": "failed", "error": "interrupted"}}
+                )
+                log.warning(
+                    "run %d (%s, started %s) was interrupted; its unfinished loads were removed",
+                    run["_id"], run["run_id"], run["started_at"],
+                )  # fmt: skip
+
+    # -- runs and loads --
+
+    def begin_run(self, *, code_version: str, purpose: str = "run", floor: int = 0) -> Run:
+        """Open a ledger entry with the next run sequence.
+
+        Args:
+            code_version: of this program.
+            purpose: the command.
+            floor: the greatest run sequence the warehouse knows; the new one is greater, also
+                where this MongoDB was emptied meanwhile.
+        """
+        self._check_lock()
+        self.recover()
+        started_at = _now()
+        run_id = f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        with mongodb_errors("begin a run"):
+            latest = self._runs.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
+            at_least = max(floor, latest["_id"] if latest else 0)
+            counter = self.database["counters"].find_one_and_update(
+                {"_id": "run_sequence"},
+                [{"$set": {"value": {"$add": [{"$max": ["$value", Int64(at_least)]}, 1]}}}],
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+            assert counter is not None  # upserted
+            run = Run(sequence=int(counter["value"]), run_id=run_id, started_at=started_at)
+            self._runs.insert_one(
+                {
+                    "_id": Int64(run.sequence),
+                    "run_id": run_id,
+                    "status": "running",
+                    "purpose": purpose,
+                    "started_at": started_at,
+                    "finished_at": None,
+                    "host": platform.node(),
+                    "pid": os.getpid(),
+                    "code_version": code_version,
+                    "loads": {},
+                }
+            )
+        return run
+
+    def finish_run(self, run: Run, status: Literal["finished", "failed"]) -> None:
+        """Close the ledger entry."""
+        with mongodb_errors("finish the run"):
+            closed = self._runs.update_one(
+                {"_id": run.sequence, "status": "running"},
+                {"$set": {"status": status, "finished_at": _now()}},
+            )
+        if not closed.matched_count:
+            raise self._taken_over(run)
+
+    def begin_load(
+        self, run: Run, dataset: Dataset, *, extracted_at: datetime | None = None
+    ) -> Load:
+        """Open one dataset's entry of a run, clean of what an earlier try in this run left.
+
+        Args:
+            run: as `begin_run` returned it.
+            dataset: the registry's entry.
+            extracted_at: when the pull began (UTC); default now. ``Load.extracted_at`` may still
+                be set until the first page is written.
+        """
+        self._check_lock()
+        with mongodb_errors(f"begin the load of {dataset.dataset_id}"):
+            self._unfinished_entry(run, dataset)
+            self._remove(dataset.table, run.sequence)
+            last = self.last_finished_load(dataset)
+            started_at = _now()
+            entry = {"status": "running", "table": dataset.table, "started_at": started_at}
+            load = Load(
+                run=run,
+                dataset=dataset,
+                extracted_at=extracted_at or started_at,
+                finished=frozenset(self.finished_loads(dataset)),
+                rows_present_before=last["rows_present"] if last else 0,
+            )
+            self._set_entry(run, dataset, entry)
+        return load
+
+    def write_page(self, load: Load, records: Sequence[tuple[str, str, bytes]]) -> PageCounts:
+        """Write those records of a page that are new, changed or back.
+
+        A page that is written twice is written once. A record that MongoDB refuses goes to the
+        quarantine, and its neighbours are written.
+
+        Args:
+            load: as `begin_load` returned it.
+            records: (record key, content hash, JSON text in UTF-8), no key twice in a load;
+                2 000 to 5 000 of them make the best use of a round trip.
+
+        Raises:
+            StoreError: also where a key comes a second time with other content.
+        """
+        self._check_lock()
+        counts = PageCounts()
+        with mongodb_errors(f"write records of {load.dataset.dataset_id}"):
+            current = self._current_hashes(load, [key for key, _, _ in records])
+            fresh = []
+            for record in records:
+                key, content_hash, _ = record
+                if key not in current:
+                    kind = "new"
+                elif current[key] is None:
+                    kind = "restored"
+                elif current[key] != content_hash:
+                    kind = "changed"
+                else:
+                    counts.unchanged += 1
+                    continue
+                fresh.append((kind, record))
+            for kind, number in Counter(kind for kind, _ in fresh).items():
+                setattr(counts, kind, number)
+            if fresh:
+                self._insert(load, fresh, counts)
+        return counts
+
+    def withdraw_missing(self, load: Load, seen: KeyDigests) -> int:
+        """Write a tombstone for every present record whose key is not in ``seen``.
+
+        Call it after the last page of a complete pull only. Streams over an index: memory is that
+        of ``seen``.
+
+        Returns:
+            How many records were withdrawn.
+        """
+        withdrawn = 0
+        with mongodb_errors(f"withdraw records of {load.dataset.dataset_id}"):
+            present = (key for key, _ in self._present(load.dataset, load.finished))
+            while page := [key for key, _ in zip(present, range(TOMBSTONE_PAGE), strict=False)]:
+                self._check_lock()
+                if missing := seen.missing(page):
+                    self._insert_tombstones(load, missing)
+                    withdrawn += len(missing)
+        return withdrawn
+
+    def quarantine(
+        self,
+        load: Load,
+        raw: bytes,
+        *,
+        reason: str,
+        detail: str = "",
+        record_key: str | None = None,
+        line_number: int | None = None,
+    ) -> None:
+        """Keep a record out, with its bytes as received; the same line again replaces itself.
+
+        Args:
+            load: as `begin_load` returned it.
+            raw: the line, whole, of any size.
+            reason: short name of what is wrong, e.g. ``duplicate_key``.
+            detail: for a person.
+            record_key: its key, where it could still be read.
+            line_number: its place in the pull, from 1.
+        """
+        place = line_number if line_number is not None else hashlib.sha256(raw).hexdigest()
+        quarantine_id = f"{load.dataset.table}/{load.run.sequence}/{place}"
+        is_inline = len(raw) <= MAX_INLINE_BYTES
+        document = {
+            "_id": quarantine_id,
+            "dataset": load.dataset.dataset_id,
+            "table": load.dataset.table,
+            "run_sequence": Int64(load.run.sequence),
+            "line_number": line_number,
+            "record_key": record_key,
+            "reason": str(reason),
+            "detail": detail,
+            "size": len(raw),
+            "raw": raw if is_inline else None,
+            "extracted_at": load.extracted_at,
+        }
+        with mongodb_errors(f"quarantine a record of {load.dataset.dataset_id}"):
+            if not is_inline:
+                self._delete_file(quarantine_id)
+                self._files.upload_from_stream_with_id(quarantine_id, quarantine_id, raw)
+            self._quarantine.replace_one({"_id": quarantine_id}, document, upsert=True)
+
+    def commit_load(self, load: Load, **entry: Any) -> None:
+        """Finish a load by one acknowledged, journalled update: from here on its versions count.
+
+        Args:
+            load: as `begin_load` returned it.
+            entry: the rest of the load entry (docs/architecture.md): ``rows_expected``,
+                ``rows_received`` and all counts, ``is_withdrawal_refused``, ``drift``,
+                ``portal``, ``profile``, ``profile_changes``.
+
+        Raises:
+            StoreError: the counts do not add up, or the run was taken over meanwhile. Nothing is
+                committed then.
+        """
+        self._check_lock()
+        dataset_id = load.dataset.dataset_id
+        counted = sum(entry[name] for name in COUNTS)
+        if entry["rows_received"] != counted:
+            raise StoreError(
+                f"{dataset_id}: {entry['rows_received']} rows were received and {counted} are "
+                "accounted for ("
+                + ", ".join(f"{entry[name]} {name.removeprefix('rows_')}" for name in COUNTS)
+                + "). Nothing was committed; this is a fault of the program, please report it."
+            )
+        present = entry["rows_new"] + entry["rows_restored"] - entry["rows_withdrawn"]
+        finished = {
+            **entry,
+            "status": "finished",
+            "extracted_at": load.extracted_at,
+            "finished_at": _now(),
+            "rows_present": load.rows_present_before + present,
+        }
+        path = f"loads.{dataset_id}"
+        with mongodb_errors(f"commit the load of {dataset_id}"):
+            committed = self._runs.update_one(
+                {"_id": load.run.sequence, "status": "running", f"{path}.status": "running"},
+                {"$set": {f"{path}.{name}": value for name, value in finished.items()}},
+            )
+        if not committed.matched_count:
+            raise self._taken_over(load.run)
+
+    def skip_load(
+        self,
+        run: Run,
+        dataset: Dataset,
+        *,
+        status: Literal["unchanged", "not_recorded"],
+        **entry: Any,
+    ) -> None:
+        """Note that a dataset was looked at and not pulled.
+
+        Args:
+            run: as `begin_run` returned it.
+            dataset: the registry's entry.
+            status: why not.
+            entry: more fields of the load entry, e.g. ``portal``.
+        """
+        self._check_lock()
+        with mongodb_errors(f"note {dataset.dataset_id} as {status}"):
+            self._unfinished_entry(run, dataset)
+            last = self.last_finished_load(dataset)
+            now = _now()
+            self._set_entry(
+                run,
+                dataset,
+                {
+                    **entry,
+                    "status": status,
+                    "table": dataset.table,
+                    "started_at": now,
+                    "finished_at": now,
+                    "rows_present": last["rows_present"] if last else 0,
+                },
+            )
+
+    def fail_load(self, run: Run, dataset: Dataset, error: str) -> None:
+        """Note that a dataset's load failed, and take back what it wrote."""
+        with mongodb_errors(f"take back the failed load of {dataset.dataset_id}"):
+            entry = self._unfinished_entry(run, dataset)
+            self._remove(dataset.table, run.sequence)
+            now = _now()
+            self._set_entry(
+                run,
+                dataset,
+                {
+                    "table": dataset.table,
+                    "started_at": now,
+                    **entry,
+                    "status": "failed",
+                    "finished_at": now,
+                    "error": error,
+                },
+            )
+
+    # -- reading --
+
+    def last_finished_load(self, dataset: Dataset) -> Document | None:
+        """The latest finished load's entry, with its ``run_sequence`` and ``run_id``."""
+        path = f"loads.{dataset.dataset_id}"
+        with mongodb_errors(f"read the ledger of {dataset.dataset_id}"):
+            run = self._runs.find_one(
+                {f"{path}.status": "finished"},
+                {"run_id": 1, path: 1},
+                sort=[("_id", DESCENDING)],
+            )
+        if run is None:
+            return None
+        entry: Document = run["loads"][dataset.dataset_id]
+        return {**entry, "run_sequence": int(run["_id"]), "run_id": run["run_id"]}
+
+    def last_full_pull_at(self, dataset: Dataset) -> datetime | None:
+        """When the latest finished pull began (UTC)."""
+        last = self.last_finished_load(dataset)
+        return last["extracted_at"] if last else None
+
+    def finished_loads(self, dataset: Dataset, *, after: int = 0) -> list[int]:
+        """The run sequences of a dataset's finished loads beyond ``after``, ascending."""
+        with mongodb_errors(f"read the ledger of {dataset.dataset_id}"):
+            runs = self._runs.find(
+                {"_id": {"$gt": after}, f"loads.{dataset.dataset_id}.status": "finished"},
+                {"_id": 1},
+                sort=[("_id", ASCENDING)],
+            )
+            return [int(run["_id"]) for run in runs]
+
+    def present_count(self, dataset: Dataset) -> int:
+        """How many records are present: counted over the versions, not read from the ledger."""
+        return sum(1 for _ in self.present_hashes(dataset))
+
+    def present_hashes(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
+        """(record key, content hash) of every present record, ascending by key; streamed."""
+        with mongodb_errors(f"read the records of {dataset.dataset_id}"):
+            yield from self._present(dataset, frozenset(self.finished_loads(dataset)))
+
+    def version_hashes(self, dataset: Dataset) -> Iterator[tuple[str, int, str | None]]:
+        """(record key, run sequence, content hash) of every version of a finished load.
+
+        Ascending by key and descending by run; the hash is None for a tombstone. Streamed.
+        """
+        with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
+            finished = frozenset(self.finished_loads(dataset))
+            for row in self._index_rows(dataset, {}):
+                if row["run_sequence"] in finished:
+                    yield row["record_key"], int(row["run_sequence"]), row["content_hash"]
+
+    def version_batches(
+        self, dataset: Dataset, *, after: int = 0, up_to: int | None = None, batch_rows: int = 5_000
+    ) -> Iterator[pa.RecordBatch]:
+        """The versions of finished loads, for the warehouse.
+
+        Args:
+            dataset: the registry's entry.
+            after: leave out versions up to this run sequence.
+            up_to: and those beyond this one; default all.
+            batch_rows: most rows of a batch, and so the memory needed.
+
+        Yields:
+            ``record_key`` string, ``run_sequence`` int64, ``content_hash`` string, ``payload``
+            string, ``is_withdrawn`` bool, ``extracted_at`` timestamp[ms, UTC]; ascending by
+            ``run_sequence``. ``content_hash`` and ``payload`` are null in a tombstone.
+        """
+        wanted = [
+            sequence
+            for sequence in self.finished_loads(dataset, after=after)
+            if up_to is None or sequence <= up_to
+        ]
+        if not wanted:
+            return
+        import pyarrow as pa
+        from pymongoarrow.context import PyMongoArrowContext
+        from pymongoarrow.schema import Schema
+
+        types = {
+            "record_key": pa.string(),
+            "run_sequence": pa.int64(),
+            "content_hash": pa.string(),
+            "payload": pa.string(),
+            "is_withdrawn": pa.bool_(),
+            "extracted_at": pa.timestamp("ms", tz="UTC"),
+        }
+        schema = Schema(types)
+        versions = self._versions(dataset)
+        with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
+            replies = versions.find_raw_batches(
+                {
+                    "_id": {"$gte": _version_id(wanted[0]), "$lt": _version_id(wanted[-1] + 1)},
+                    "run_sequence": {"$in": wanted},
+                },
+                {"_id": 0, **dict.fromkeys(types, 1)},
+                sort=[("_id", ASCENDING)],
+                batch_size=batch_rows,
+            )
+            for reply in replies:
+                context = PyMongoArrowContext(schema, codec_options=versions.codec_options)
+                context.process_bson_stream(reply)
+                yield from context.finish().to_batches()
+
+    def ledger_rows(self, *, after: int = 0) -> Iterator[Document]:
+        """One row per dataset and run beyond ``after`` that ended, for ``raw._source_load``.
+
+        Yields:
+            Its columns as docs/architecture.md lists them; timestamps are aware, in UTC; ``drift``
+            is JSON text; what an entry does not say is None.
+        """
+        with mongodb_errors("read the ledger"):
+            runs = self._runs.find({"_id": {"$gt": after}}, sort=[("_id", ASCENDING)])
+            for run in runs:
+                for dataset_id, entry in run.get("loads", {}).items():
+                    if entry["status"] != "running":
+                        yield _ledger_row(run, dataset_id, entry)
+
+    def quarantined(
+        self, dataset: Dataset, *, run_sequence: int | None = None
+    ) -> Iterator[Document]:
+        """The records kept out of one run (default: all), each with its ``raw`` bytes."""
+        query: Document = {"table": dataset.table}
+        if run_sequence is not None:
+            query["run_sequence"] = run_sequence
+        with mongodb_errors(f"read the quarantine of {dataset.dataset_id}"):
+            for document in self._quarantine.find(
+                query, sort=[("run_sequence", ASCENDING), ("line_number", ASCENDING)]
+            ):
+                if document["raw"] is None:
+                    with self._files.open_download_stream(document["_id"]) as file:
+                        document["raw"] = file.read()
+                yield document
+
+    def status(self, datasets: Iterable[Dataset] | None = None) -> Document:
+        """What the store holds, from when, and what changed last.
+
+        Returns:
+            ``store``; ``lock`` (who holds it, or None); ``last_run``; ``datasets``, for each its
+            ``rows_present``, ``versions``, ``last_load`` (any status), ``last_pull`` and
+            ``last_change`` (finished loads), and ``quarantined`` (reason → count, last pull).
+        """
+        with mongodb_errors("read the status"):
+            runs = self._runs.find_one({}, {"loads": 0}, sort=[("_id", DESCENDING)])
+            holder = self.database["locks"].find_one({}, {"_id": 0, "token": 0, "machine": 0})
+            return {
+                "store": self.identity(),
+                "lock": holder,
+                "last_run": runs,
+                "datasets": [
+                    self._dataset_status(dataset)
+                    for dataset in (registry().values() if datasets is None else datasets)
+                ],
+            }
+
+    # -- inside --
+
+    @property
+    def _runs(self) -> Collection[Document]:
+        return self.database["runs"]
+
+    @property
+    def _quarantine(self) -> Collection[Document]:
+        return self.database["quarantine"]
+
+    @property
+    def _files(self) -> GridFSBucket:
+        return GridFSBucket(self.database, bucket_name="quarantine")
+
+    def _versions(self, dataset: Dataset) -> Collection[Document]:
+        return self.database[dataset.table]
+
+    def _check_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.check()
+
+    def _unfinished_entry(self, run: Run, dataset: Dataset) -> Document:
+        """The entry of a dataset in this run so far, empty where there is none."""
+        found = self._runs.find_one({"_id": run.sequence}, {f"loads.{dataset.dataset_id}": 1})
+        entry: Document = ((found or {}).get("loads") or {}).get(dataset.dataset_id, {})
+        if entry.get("status") == "finished":
+            raise StoreError(
+                f"{dataset.dataset_id} is already loaded and committed in run {run.sequence}. "
+                "Nothing was changed; begin another run."
+            )
+        return entry
+
+    def _set_entry(self, run: Run, dataset: Dataset, entry: Document) -> None:
+        changed = self._runs.update_one(
+            {"_id": run.sequence, "status": "running"},
+            {"$set": {f"loads.{dataset.dataset_id}": entry}},
+        )
+        if not changed.matched_count:
+            raise self._taken_over(run)
+
+    def _taken_over(self, run: Run) -> StoreError:
+        return StoreError(
+            f"Run {run.sequence} ({run.run_id}) is no longer running in the ledger: another run "
+            "took this one for dead and removed its unfinished loads. Nothing of it counts; run "
+            "again."
+        )
+
+    def _remove(self, table: str, sequence: int) -> None:
+        """Remove what one run wrote for one dataset."""
+        self.database[table].delete_many(
+            {"_id": {"$gte": _version_id(sequence), "$lt": _version_id(sequence + 1)}}
+        )
+        query = {"table": table, "run_sequence": sequence}
+        for document in self._quarantine.find({**query, "raw": None}, {"_id": 1}):
+            self._delete_file(document["_id"])
+        self._quarantine.delete_many(query)
+
+    def _delete_file(self, file_id: str) -> None:
+        # An upload that was killed leaves chunks without a file: `delete` removes both, then
+        # complains about the file.
+        with suppress(NoFile):
+            self._files.delete(file_id)
+
+    def _index_rows(self, dataset: Dataset, query: Document) -> Iterator[Document]:
+        """Rows of the version index, in its order; no document is touched."""
+        yield from self._versions(dataset).find(
+            query,
+            {"_id": 0, "record_key": 1, "run_sequence": 1, "content_hash": 1},
+            sort=VERSION_INDEX,
+            hint=VERSION_INDEX,
+            batch_size=10_000,
+        )
+
+    def _present(self, dataset: Dataset, finished: frozenset[int]) -> Iterator[tuple[str, str]]:
+        last = None
+        for row in self._index_rows(dataset, {}):
+            key = row["record_key"]
+            if key == last or row["run_sequence"] not in finished:
+                continue
+            last = key
+            if row["content_hash"] is not None:
+                yield key, row["content_hash"]
+
+    def _current_hashes(self, load: Load, keys: list[str]) -> dict[str, str | None]:
+        """Record key → hash of its current version, None where withdrawn; absent where new."""
+        current: dict[str, str | None] = {}
+        if load.finished:
+            for row in self._index_rows(load.dataset, {"record_key": {"$in": keys}}):
+                # The greatest run sequence of a key comes first.
+                if row["run_sequence"] in load.finished:
+                    current.setdefault(row["record_key"], row["content_hash"])
+        return current
+
+    def _insert(
+        self, load: Load, fresh: list[tuple[str, tuple[str, str, bytes]]], counts: PageCounts
+    ) -> None:
+        versions = self._versions(load.dataset)
+        try:
+            versions.insert_many([_version(load, *record) for _, record in fresh], ordered=False)
+        except (*_REFUSALS, BulkWriteError):
+            # One bad document takes others of its message down with it, so each is tried alone. An
+            # error that is not a document's fault (a full disk) comes again and ends the load.
+            for kind, record in fresh:
+                if not self._insert_alone(load, *record):
+                    setattr(counts, kind, getattr(counts, kind) - 1)
+                    counts.quarantined += 1
+
+    def _insert_alone(self, load: Load, record_key: str, content_hash: str, payload: bytes) -> bool:
+        """Write one version; False where MongoDB refused it and it went to the quarantine."""
+        versions = self._versions(load.dataset)
+        try:
+            versions.insert_one(_version(load, record_key, content_hash, payload))
+        except DuplicateKeyError as error:
+            stored = versions.find_one({"_id": _version_id(load.run.sequence, record_key)})
+            if stored is None or stored["content_hash"] != content_hash:
+                raise StoreError(
+                    f"{load.dataset.dataset_id}: the record {record_key} came twice in one pull "
+                    "with different content. The load was not committed; this is a fault of the "
+                    "program, please report it."
+                ) from error
+        except (*_REFUSALS, WriteError) as error:
+            if isinstance(error, WriteError) and error.code not in _DOCUMENT_CODES:
+                raise
+            self.quarantine(
+                load,
+                payload,
+                reason="refused_by_mongodb",
+                detail=f"{type(error).__name__}: {str(error)[:300]}",
+                record_key=record_key,
+            )
+            return False
+        return True
+
+    def _insert_tombstones(self, load: Load, record_keys: list[str]) -> None:
+        tombstones = [
+            {
+                "_id": _version_id(load.run.sequence, key),
+                "record_key": key,
+                "run_sequence": Int64(load.run.sequence),
+                "content_hash": None,
+                "payload": None,
+                "record": None,
+                "is_withdrawn": True,
+                "extracted_at": load.extracted_at,
+            }
+            for key in record_keys
+        ]
+        try:
+            self._versions(load.dataset).insert_many(tombstones, ordered=False)
+        except BulkWriteError as error:
+            # What is there already is what an earlier try of this page wrote.
+            refused = error.details["writeErrors"]
+            if error.details["writeConcernErrors"] or any(
+                entry["code"] != _DUPLICATE_KEY for entry in refused
+            ):
+                raise
+
+    def _dataset_status(self, dataset: Dataset) -> Document:
+        path = f"loads.{dataset.dataset_id}"
+        changed = [f"{path}.rows_{what}" for what in ("new", "changed", "restored", "withdrawn")]
+        quarantined: dict[str, int] = {}
+        last_pull = self._entry(dataset, {f"{path}.status": "finished"})
+        if last_pull:
+            query = {"table": dataset.table, "run_sequence": last_pull["run_sequence"]}
+            counted = [{"$match": query}, {"$group": {"_id": "$reason", "rows": {"$sum": 1}}}]
+            quarantined = {row["_id"]: row["rows"] for row in self._quarantine.aggregate(counted)}
+        return {
+            "dataset": dataset.dataset_id,
+            "table": dataset.table,
+            "rows_present": last_pull["rows_present"] if last_pull else 0,
+            "versions": self._versions(dataset).estimated_document_count(),
+            "last_load": self._entry(dataset, {path: {"$exists": True}}),
+            "last_pull": last_pull,
+            "last_change": self._entry(
+                dataset,
+                {f"{path}.status": "finished", "$or": [{name: {"$gt": 0}} for name in changed]},
+            ),
+            "quarantined": quarantined,
+        }
+
+    def _entry(self, dataset: Dataset, query: Document) -> Document | None:
+        """The latest matching run's entry of a dataset, without its profile."""
+        path = f"loads.{dataset.dataset_id}"
+        run = self._runs.find_one(query, {"run_id": 1, path: 1}, sort=[("_id", DESCENDING)])
+        if run is None:
+            return None
+        entry = run["loads"][dataset.dataset_id]
+        entry.pop("profile", None)
+        return {**entry, "run_sequence": int(run["_id"]), "run_id": run["run_id"]}
+
+
+# -- documents -------------------------------------------------------------------------------------
+
+
+def _now() -> datetime:
+    """The time in UTC, in the milliseconds MongoDB keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _version_id(run_sequence: int, record_key: str | None = None) -> Binary:
+    """``_id`` of a version: run sequence (8 bytes, big-endian), then the key's digest.
+
+    So the index every collection has anyway keeps (run, key) unique and orders versions by run;
+    without a key, the bound below all versions of a run.
+    """
+    suffix = bytes(DIGEST_BYTES) if record_key is None else digest(record_key)
+    return Binary(run_sequence.to_bytes(8, "big") + suffix)
+
+
+def _version(load: Load, record_key: str, content_hash: str, payload: bytes) -> Document:
+    return {
+        "_id": _version_id(load.run.sequence, record_key),
+        "record_key": record_key,
+        "run_sequence": Int64(load.run.sequence),
+        "content_hash": content_hash,
+        "payload": payload.decode(),
+        "record": orjson.loads(payload),
+        "is_withdrawn": False,
+        "extracted_at": load.extracted_at,
+    }
+
+
+_LEDGER_COUNTS = (
+    "rows_expected",
+    "rows_received",
+    "rows_new",
+    "rows_changed",
+    "rows_unchanged",
+    "rows_restored",
+    "rows_withdrawn",
+    "rows_quarantined",
+    "rows_present",
+    "is_withdrawal_refused",
+)
+
+
+def _ledger_row(run: Document, dataset_id: str, entry: Document) -> Document:
+    portal = entry.get("portal") or {}
+    started_at, finished_at = entry["started_at"], entry.get("finished_at")
+    drift = entry.get("drift")
+    return {
+        "run_sequence": int(run["_id"]),
+        "run_id": run["run_id"],
+        "portal": entry["table"].partition("__")[0],
+        "dataset": dataset_id,
+        "table_name": entry["table"],
+        "status": entry["status"],
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "extracted_at": entry.get("extracted_at"),
+        # The clock may have been set back meanwhile.
+        "duration_s": max(0.0, (finished_at - started_at).total_seconds()) if finished_at else None,
+        **{name: entry.get(name) for name in _LEDGER_COUNTS},
+        "drift": None if drift is None else orjson.dumps(drift).decode(),
+        "portal_data_processed_at": _timestamp(portal.get("data_processed")),
+        "portal_modified_at": _timestamp(portal.get("modified")),
+        "portal_records_count": portal.get("records_count"),
+        "is_synthetic": portal.get("is_synthetic"),
+        "error": entry.get("error"),
+    }
+
+
+def _timestamp(value: str | datetime | None) -> datetime | None:
+    """A portal's date in UTC; None where it says none, or none that can be read."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if value is None:
+        return None
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+# -- the lock --------------------------------------------------------------------------------------
+
+
+class StoreLock:
+    """The one lock of a store: a document that says who holds it. Use as a context manager.
+
+    A holder on this machine is alive while its process is. Of one elsewhere only its heartbeat is
+    known: it counts as dead `LEASE_S` after the last one, by the MongoDB server's clock alone.
+    """
+
+    def __init__(
+        self,
+        locks: Collection[Document],
+        purpose: str,
+        *,
+        lease_s: float = LEASE_S,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        """``purpose`` is told to whoever finds the lock held."""
+        self._locks = locks
+        self._purpose = purpose
+        self._lease_s = lease_s
+        self._heartbeat_s = heartbeat_s
+        self._token = secrets.token_hex(16)
+        self._lost: str | None = None
+        self._released = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="store lock", daemon=True)
+
+    def __enter__(self) -> Self:
+        with mongodb_errors("take the lock of the document store"):
+            while not self._insert():
+                holder = self._holder()
+                if holder is None:
+                    continue
+                if not self._is_dead(holder):
+                    raise LockedError(self._complaint(holder))
+                log.warning(
+                    "taking over the lock of `%s`, process %s on %s: it is dead",
+                    holder["purpose"], holder["pid"], holder["host"],
+                )  # fmt: skip
+                # Only if it is still the one that was found dead.
+                self._locks.delete_one({"_id": "store", "token": holder["token"]})
+        self._heart.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self._heart.join(self._heartbeat_s)
+        try:
+            self._locks.delete_one({"_id": "store", "token": self._token})
+        except PyMongoError as error:
+            log.warning(
+                "could not release the lock (%s); the next run on this machine takes it over",
+                type(error).__name__,
+            )
+
+    def check(self) -> None:
+        """Make sure that the lock is still held.
+
+        Raises:
+            LockedError: it was lost; what is being written must not be committed.
+        """
+        if self._lost:
+            raise LockedError(f"This run lost the lock of the store and stops: {self._lost}")
+
+    def _insert(self) -> bool:
+        # A pipeline, because only there the server's clock can be written.
+        document = {
+            "_id": "store",
+            "token": self._token,
+            "host": {"$literal": platform.node()},
+            "pid": os.getpid(),
+            "process_started": _process_started(os.getpid()),
+            "machine": {"$literal": _machine()},
+            "purpose": {"$literal": self._purpose},
+            "since": "$$NOW",
+            "renewed_at": "$$NOW",
+        }
+        try:
+            self._locks.update_one(
+                {"_id": "store", "token": {"$exists": False}},
+                [{"$replaceWith": document}],
+                upsert=True,
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def _holder(self) -> Document | None:
+        age = {"$divide": [{"$subtract": ["$$NOW", "$renewed_at"]}, 1000]}
+        return next(self._locks.aggregate([{"$set": {"age_s": age}}]), None)
+
+    def _is_dead(self, holder: Document) -> bool:
+        if holder["machine"] == _machine():
+            return not _is_alive(holder["pid"], holder["process_started"])
+        if holder["age_s"] >= 0:
+            return bool(holder["age_s"] > self._lease_s)
+        # The server's clock was set back. Who lives renews the lock by the new one.
+        time.sleep(2 * self._heartbeat_s)
+        later = self._holder()
+        return later is not None and later["renewed_at"] == holder["renewed_at"]
+
+    def _complaint(self, holder: Document) -> str:
+        elsewhere = holder["machine"] != _machine()
+        return (
+            f"`{holder['purpose']}` holds this store: process {holder['pid']} on "
+            f"{holder['host']}, since {holder['since']:%Y-%m-%d %H:%M:%S} UTC. Wait until it ends"
+            + (
+                f"; if that machine is gone, the lock frees itself within {self._lease_s:g} s."
+                if elsewhere
+                else ", or stop that process; the lock of a dead one is taken over by itself."
+            )
+        )
+
+    def _beat(self) -> None:
+        renewed = time.monotonic()
+        while not self._released.wait(self._heartbeat_s):
+            try:
+                found = self._locks.update_one(
+                    {"_id": "store", "token": self._token},
+                    [{"$set": {"renewed_at": "$$NOW"}}],
+                )
+            except PyMongoError as error:
+                if time.monotonic() - renewed > self._lease_s:
+                    self._lost = f"MongoDB was out of reach for too long ({type(error).__name__})."
+                    return
+                continue
+            if not found.matched_count:
+                self._lost = "another run took it over."
+                return
+            renewed = time.monotonic()
+
+
+def _machine() -> str:
+    """Names what a process id is unique in: this boot of this kernel, this pid namespace."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return f"{platform.node()} {uuid.getnode():x}"
+
+
+def _is_alive(pid: int, started: str | None) -> bool:
+    """Whether the process that had this id and start time still runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    now = _process_started(pid)
+    return now is None or started is None or now == started
+
+
+def _process_started(pid: int) -> str | None:
+    """When a process started, in any unit that tells two with one id apart.
+
+    Empty for one that ended and was not waited for; None where it cannot be told.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        told = subprocess.run(  # noqa: S603 — no shell, and the one argument is a number
+            ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
+            capture_output=True, text=True, check=False, timeout=10,
+        )  # fmt: skip
+        return told.stdout.strip() or None
+    # The second field is the program's name in brackets, and may hold spaces and brackets.
+    state, *fields = text.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]
