@@ -1,0 +1,245 @@
+"""What the city's portal says of an invented city: collèges, their sectors, arrondissements.
+
+Shapes are those of the real records; field order too.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ingestion.sample.city import City, College
+from ingestion.sample.extractions import SECTOR_YEARS, YEARS, Extraction
+from ingestion.sample.geography import (
+    ARRONDISSEMENTS,
+    Block,
+    Point,
+    area_m2,
+    blocks,
+    centroid,
+    label,
+    m_per_degree_longitude,
+    outline,
+    perimeter_m,
+    shifted,
+)
+
+Record = dict[str, Any]
+Sector = tuple[College, ...]
+
+
+def college_records(city: City, extraction: Extraction, rng: random.Random) -> Iterator[Record]:
+    """One record per collège and school-year label."""
+    for year in extraction.years:
+        for index, college in enumerate(city.colleges):
+            if not college.is_open(year):
+                continue
+            name, address = college.names[year], college.addresses[year]
+            if year == 3 and extraction.is_first:
+                if college.role == "rekeyed":
+                    name = name.replace("-", " ")
+                elif college.role == "corrected" and address is not None:
+                    address = address.replace("12 ", "21 ", 1)
+            if year == 3 and extraction.is_reencoded and college.role == "missing_once":
+                continue
+            longitude, latitude = college.points[year]
+            if not extraction.is_first:
+                # Computed again for every extraction: from the 11th decimal on it differs.
+                longitude += rng.uniform(-5e-11, 5e-11)
+                latitude += rng.uniform(-5e-11, 5e-11)
+            yield {
+                "id_projet": _project(YEARS[year], extraction),
+                "libelle": name,
+                "adresse": address,
+                "arr_libelle": label(college.arrondissement),
+                "arr_insee": city.insee_code(college.arrondissement),
+                "annee_scol": YEARS[year],
+                "type_etabl": "Collège" if year >= 2 else None,
+                "geo_shape": _shape(college, index, (longitude, latitude), year, extraction),
+                "geo_point_2d": (
+                    _cut(longitude, latitude)
+                    if year <= 3 and not extraction.is_reencoded
+                    else {"lon": longitude, "lat": latitude}
+                ),
+            }
+
+
+def _project(year: str, extraction: Extraction) -> str:
+    written = year if " " in year else year.replace("-", "/")
+    if extraction.has_new_columns:
+        return f"Collèges publics, année scolaire {written}"
+    return f"COLLEGES (année scolaire {written})"
+
+
+def _shape(
+    college: College, index: int, point: Point, year: int, extraction: Extraction
+) -> Record | None:
+    if year == 5 and college.role == "shapeless":
+        return None
+    geometry = {"type": "Point", "coordinates": list(point)}
+    if (extraction.is_reencoded or year == 5) and index % 4 == 0:
+        return geometry
+    return {"type": "Feature", "geometry": geometry, "properties": {}}
+
+
+def _cut(longitude: float, latitude: float) -> Record:
+    return {"lon": float(f"{longitude:.12g}"), "lat": float(f"{latitude:.12g}")}
+
+
+def sectors(city: City, year: int) -> Iterator[Sector]:
+    """The collèges of each sector, one or two, in the given year (index of ``YEARS``)."""
+    for college in city.colleges:
+        if not college.is_open(year) or college.role == "no_sector":
+            continue
+        partner = college.partner
+        if partner is None or not partner.is_open(year):
+            yield (college,)
+        elif college.role != "host":  # a host stands in the sector of its annex
+            yield (college, partner)
+
+
+def sector_records(
+    city: City, extraction: Extraction, built: Mapping[str, Sequence[Block]]
+) -> Iterator[Record]:
+    """One record per sector.
+
+    Args:
+        city: the city.
+        extraction: whose sector year decides the layout.
+        built: UAI → its blocks, from :func:`sector_blocks`.
+    """
+    year = extraction.sector_year
+    for rank, sector in enumerate(sectors(city, year)):
+        # The sectors keep a hyphen that the collège dataset loses.
+        listed = [college.names[0 if college.role == "unhyphened" else year] for college in sector]
+        addresses = [college.addresses[year] for college in sector]
+        if year == 0:
+            yield _old_sector(listed, addresses)
+        else:
+            areas = [block for college in sector for block in built[college.uai]]
+            yield {
+                "id_projet": _project(SECTOR_YEARS[year], extraction),
+                **_new_sector(listed, addresses),
+                "annee_scol": SECTOR_YEARS[year],
+                **_area(areas, city.offset, is_invalid=rank % 12 == 5),
+            }
+
+
+def _old_sector(listed: list[str], addresses: Sequence[str | None]) -> Record:
+    """Layout of 2017-2018: no geometry, and a second collège stands in ``etiquette`` alone."""
+    of = "des collèges" if len(listed) > 1 else "du collège"
+    return {
+        "id_projet": "9017",
+        "libelle": listed[0],
+        "zone_commune": "1" if len(listed) > 1 else "0",
+        "etiquette": f"Secteur {of} {' / '.join(listed)}",
+        **_slots("lib_etab", listed[:1]),
+        **_slots("adr_etab", addresses[:1]),
+        "annee_scol": SECTOR_YEARS[0],
+        "geo_shape": None,
+        "geo_point_2d": None,
+    }
+
+
+def _new_sector(listed: list[str], addresses: Sequence[str | None]) -> Record:
+    name, tag = listed[0], f"Secteur du collège {listed[0]}"
+    if len(listed) > 1:
+        name = "SMC " + " / ".join(part.rsplit(" ", 1)[-1] for part in listed)
+        tag = "Secteur commun des collèges \n" + " \n".join(listed)
+    return {
+        "libelle": name,
+        "zone_commune": "1" if len(listed) > 1 else "0",
+        "etiquette": tag,
+        **_slots("lib_etab", listed),
+        **_slots("adr_etab", addresses),
+        "type_etabl": "Collège",
+    }
+
+
+def _slots(prefix: str, values: Sequence[str | None]) -> Record:
+    return {
+        f"{prefix}_{slot + 1}": values[slot] if slot < len(values) else None for slot in range(4)
+    }
+
+
+def _area(areas: Sequence[Block], offset: Point, *, is_invalid: bool) -> Record:
+    rings = [
+        [
+            [round(x + offset[0], 6), round(y + offset[1], 6)]
+            for x, y in (*block.ring, block.ring[0])
+        ]
+        for block in areas
+    ]
+    if is_invalid:
+        # Some of the real polygons cross themselves, too.
+        rings[0][1], rings[0][2] = rings[0][2], rings[0][1]
+    middle = sum(block.centre[1] for block in areas) / len(areas)
+    narrowing = m_per_degree_longitude(middle + offset[1]) / m_per_degree_longitude(middle)
+    return {
+        "st_area_shape": narrowing * sum(block.area_m2 for block in areas),
+        "st_perimeter_shape": sum(block.perimeter_m for block in areas),
+        "geo_shape": {
+            "type": "Feature",
+            "geometry": {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]},
+            "properties": {},
+        },
+        "geo_point_2d": {
+            "lon": sum(block.centre[0] for block in areas) / len(areas) + offset[0],
+            "lat": middle + offset[1],
+        },
+    }
+
+
+def sector_blocks(city: City) -> dict[str, list[Block]]:
+    """UAI → the blocks (of city 0) nearest to that collège within its arrondissement."""
+    offset_x, offset_y = city.offset
+    found: dict[str, list[Block]] = {}
+    for arrondissement in ARRONDISSEMENTS:
+        members = [
+            (college.points[0][0] - offset_x, college.points[0][1] - offset_y, college.uai)
+            for college in city.colleges
+            if college.arrondissement == arrondissement.number
+            and college.role not in ("no_sector", "closed")
+        ]
+        there = blocks(arrondissement.number)
+        for _, _, code in members:
+            found[code] = []
+        for block in there:
+            x, y = block.centre
+            found[
+                min(((a - x) ** 2 * 0.43 + (b - y) ** 2, code) for a, b, code in members)[1]
+            ].append(block)
+        for a, b, code in members:
+            if not found[code]:
+                found[code].append(
+                    min(
+                        there,
+                        key=lambda block: (block.centre[0] - a) ** 2 + (block.centre[1] - b) ** 2,
+                    )
+                )
+    return found
+
+
+def arrondissement_records(city: City) -> Iterator[Record]:
+    """One record per arrondissement; ``c_ar`` goes on counting from city to city by hundreds."""
+    for number, name, *_ in ARRONDISSEMENTS:
+        ring = shifted(outline(number), city.offset)
+        longitude, latitude = centroid(ring)
+        closed = [list(point) for point in (*ring, ring[0])]
+        yield {
+            "n_sq_ar": 759_000_000 + 100 * city.number + number,
+            "c_ar": 100 * city.number + number,
+            "c_arinsee": int(city.insee_code(number)),
+            "l_ar": label(number),
+            "l_aroff": name,
+            "n_sq_co": 759_100_000 + city.number,
+            "surface": area_m2(ring),
+            "perimetre": perimeter_m(ring),
+            "geom_x_y": {"lon": longitude, "lat": latitude},
+            "geom": {
+                "type": "Feature",
+                "geometry": {"coordinates": [closed], "type": "Polygon"},
+                "properties": {},
+            },
+        }
