@@ -70,7 +70,7 @@ def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
 def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, str, list[Record]]]:
     city = build_city(number, seed)
     ministry = ministry_portal.build_ministry(city, seed)
-    built = city_portal.sector_blocks(city)
+    areas = city_portal.sector_areas(city)
     for extraction in EXTRACTIONS:
         rng = random.Random(f"records {seed} {number} {extraction.name}")  # noqa: S311
         for dataset_id, found in (
@@ -78,7 +78,7 @@ def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, str, lis
                 "etablissements-scolaires-colleges",
                 city_portal.college_records(city, extraction, rng),
             ),
-            ("secteurs-scolaires-colleges", city_portal.sector_records(city, extraction, built)),
+            ("secteurs-scolaires-colleges", city_portal.sector_records(city, extraction, areas)),
             ("arrondissements", city_portal.arrondissement_records(city)),
             (
                 "fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-degre",

@@ -241,7 +241,7 @@ def _college(
         addresses=addresses,
         # The survey is redone every year: up to a millimetre off.
         points=tuple(
-            (x + offset_x + rng.uniform(-6e-9, 6e-9), y + offset_y + rng.uniform(-4e-9, 4e-9))
+            (x + offset_x + rng.uniform(-4.5e-9, 4.5e-9), y + offset_y + rng.uniform(-3e-9, 3e-9))
             for x, y in places
         ),
         directory_name=directory_name,

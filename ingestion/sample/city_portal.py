@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ingestion.sample.city import City, College
 from ingestion.sample.extractions import SECTOR_YEARS, YEARS, Extraction
 from ingestion.sample.geography import (
     ARRONDISSEMENTS,
+    M_PER_DEGREE_LATITUDE,
     Block,
     Point,
     area_m2,
@@ -100,29 +102,27 @@ def sectors(city: City, year: int) -> Iterator[Sector]:
 
 
 def sector_records(
-    city: City, extraction: Extraction, built: Mapping[str, Sequence[Block]]
+    city: City, extraction: Extraction, areas: Mapping[str, Record]
 ) -> Iterator[Record]:
     """One record per sector.
 
     Args:
         city: the city.
         extraction: whose sector year decides the layout.
-        built: UAI → its blocks, from :func:`sector_blocks`.
+        areas: from :func:`sector_areas`.
     """
     year = extraction.sector_year
-    for rank, sector in enumerate(sectors(city, year)):
+    for sector in sectors(city, year):
         # The sectors keep a hyphen that the collège dataset loses.
         listed = [college.names[0 if college.role == "unhyphened" else year] for college in sector]
         addresses = [college.addresses[year] for college in sector]
         if year == 0:
             yield _old_sector(listed, addresses)
         else:
-            areas = [block for college in sector for block in built[college.uai]]
             yield {
                 "id_projet": _project(SECTOR_YEARS[year], extraction),
-                **_new_sector(listed, addresses),
-                "annee_scol": SECTOR_YEARS[year],
-                **_area(areas, city.offset, is_invalid=rank % 12 == 5),
+                **_new_sector(listed, addresses, SECTOR_YEARS[year]),
+                **areas[sector[0].uai],
             }
 
 
@@ -142,18 +142,18 @@ def _old_sector(listed: list[str], addresses: Sequence[str | None]) -> Record:
     }
 
 
-def _new_sector(listed: list[str], addresses: Sequence[str | None]) -> Record:
+def _new_sector(listed: list[str], addresses: Sequence[str | None], year: str) -> Record:
     name, tag = listed[0], f"Secteur du collège {listed[0]}"
     if len(listed) > 1:
         name = "SMC " + " / ".join(part.rsplit(" ", 1)[-1] for part in listed)
         tag = "Secteur commun des collèges \n" + " \n".join(listed)
     return {
         "libelle": name,
+        "annee_scol": year,
         "zone_commune": "1" if len(listed) > 1 else "0",
         "etiquette": tag,
         **_slots("lib_etab", listed),
         **_slots("adr_etab", addresses),
-        "type_etabl": "Collège",
     }
 
 
@@ -163,35 +163,20 @@ def _slots(prefix: str, values: Sequence[str | None]) -> Record:
     }
 
 
-def _area(areas: Sequence[Block], offset: Point, *, is_invalid: bool) -> Record:
-    rings = [
-        [
-            [round(x + offset[0], 6), round(y + offset[1], 6)]
-            for x, y in (*block.ring, block.ring[0])
-        ]
-        for block in areas
-    ]
-    if is_invalid:
-        # Some of the real polygons cross themselves, too.
-        rings[0][1], rings[0][2] = rings[0][2], rings[0][1]
-    middle = sum(block.centre[1] for block in areas) / len(areas)
-    narrowing = m_per_degree_longitude(middle + offset[1]) / m_per_degree_longitude(middle)
-    return {
-        "st_area_shape": narrowing * sum(block.area_m2 for block in areas),
-        "st_perimeter_shape": sum(block.perimeter_m for block in areas),
-        "geo_shape": {
-            "type": "Feature",
-            "geometry": {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]},
-            "properties": {},
-        },
-        "geo_point_2d": {
-            "lon": sum(block.centre[0] for block in areas) / len(areas) + offset[0],
-            "lat": middle + offset[1],
-        },
-    }
+def sector_areas(city: City) -> dict[str, Record]:
+    """UAI of a sector's first collège → the fields of its area, the same from 2023-2024 on."""
+    built = _nearest_blocks(city)
+    areas: dict[str, Record] = {}
+    for rank, sector in enumerate(sectors(city, _FIRST_YEAR_WITH_AREAS)):
+        there = [block for college in sector for block in built[college.uai]]
+        areas[sector[0].uai] = _area(there, city.offset, is_invalid=rank % 12 == 5)
+    return areas
 
 
-def sector_blocks(city: City) -> dict[str, list[Block]]:
+_FIRST_YEAR_WITH_AREAS = 4
+
+
+def _nearest_blocks(city: City) -> dict[str, list[Block]]:
     """UAI → the blocks (of city 0) nearest to that collège within its arrondissement."""
     offset_x, offset_y = city.offset
     found: dict[str, list[Block]] = {}
@@ -203,22 +188,52 @@ def sector_blocks(city: City) -> dict[str, list[Block]]:
             and college.role not in ("no_sector", "closed")
         ]
         there = blocks(arrondissement.number)
-        for _, _, code in members:
+        for *_, code in members:
             found[code] = []
         for block in there:
-            x, y = block.centre
-            found[
-                min(((a - x) ** 2 * 0.43 + (b - y) ** 2, code) for a, b, code in members)[1]
-            ].append(block)
-        for a, b, code in members:
+            _, code = min((_away(block, x, y), code) for x, y, code in members)
+            found[code].append(block)
+        for x, y, code in members:
             if not found[code]:
-                found[code].append(
-                    min(
-                        there,
-                        key=lambda block: (block.centre[0] - a) ** 2 + (block.centre[1] - b) ** 2,
-                    )
-                )
+                found[code].append(min(there, key=partial(_away, x=x, y=y)))
     return found
+
+
+def _away(block: Block, x: float, y: float) -> float:
+    """Square of the distance, in degrees of latitude."""
+    return (block.centre[0] - x) ** 2 * _NARROWING**2 + (block.centre[1] - y) ** 2
+
+
+_NARROWING = m_per_degree_longitude(48.86) / M_PER_DEGREE_LATITUDE
+
+
+def _area(there: Sequence[Block], offset: Point, *, is_invalid: bool) -> Record:
+    rings = [
+        [
+            [round(x + offset[0], 6), round(y + offset[1], 6)]
+            for x, y in (*block.ring, block.ring[0])
+        ]
+        for block in there
+    ]
+    if is_invalid:
+        # Some of the real polygons cross themselves, too.
+        rings[0][1], rings[0][2] = rings[0][2], rings[0][1]
+    middle = sum(block.centre[1] for block in there) / len(there)
+    narrowing = m_per_degree_longitude(middle + offset[1]) / m_per_degree_longitude(middle)
+    return {
+        "st_area_shape": narrowing * sum(block.area_m2 for block in there),
+        "st_perimeter_shape": sum(block.perimeter_m for block in there),
+        "type_etabl": "Collège",
+        "geo_shape": {
+            "type": "Feature",
+            "geometry": {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]},
+            "properties": {},
+        },
+        "geo_point_2d": {
+            "lon": sum(block.centre[0] for block in there) / len(there) + offset[0],
+            "lat": middle + offset[1],
+        },
+    }
 
 
 def arrondissement_records(city: City) -> Iterator[Record]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from ingestion.sample import names
@@ -402,17 +403,19 @@ def ips_2022_records(ministry: Ministry) -> Iterator[Record]:
             }
 
 
-_COMPARATORS = {
-    "ips_national_prive": 124.1,
-    "ips_national_public": 100.9,
-    "ips_national": 105.9,
-    "ips_academique_prive": 139.8,
-    "ips_academique_public": 113.2,
-    "ips_academique": 122.6,
-    "ips_departemental_prive": 139.8,
-    "ips_departemental_public": 113.2,
-    "ips_departemental": 122.6,
-}
+@cache
+def _comparators(rentree: int) -> Record:
+    """The same on every line of a rentrée."""
+    averages = {
+        "national": (124.1, 100.9, 105.9),
+        "academique": (139.8, 113.2, 122.6),
+        "departemental": (139.8, 113.2, 122.6),
+    }
+    return {
+        f"ips_{area}{suffix}": round(value + 0.3 * (rentree - 2023), 1)
+        for area, values in averages.items()
+        for suffix, value in zip(("_prive", "_public", ""), values, strict=True)
+    }
 
 
 def ips_2023_records(city: City, ministry: Ministry, extraction: Extraction) -> Iterator[Record]:
@@ -423,12 +426,13 @@ def ips_2023_records(city: City, ministry: Ministry, extraction: Extraction) -> 
         # Too few pupils to say.
         known_ips = None if line % 170 == 3 else ips
         known_spread = None if line % 60 == 3 else spread
-        shift = 0.3 * (rentree - 2023)
-        numbers = {"ips": known_ips, "ecart_type_de_l_ips": known_spread} | {
-            name: round(value + shift, 1) for name, value in _COMPARATORS.items()
+        numbers = {
+            "ips": known_ips,
+            "ecart_type_de_l_ips": known_spread,
+            **_comparators(rentree),
         }
         code = "075" if rentree == 2023 else "75"
-        names_ = {
+        identity = {
             "uai": school.uai,
             "nom_de_l_etablissement": capitals(f"{school.kind} {school.name}"),
             "secteur": _ips_sector(school),
@@ -442,7 +446,7 @@ def ips_2023_records(city: City, ministry: Ministry, extraction: Extraction) -> 
                 "code_academie": "01",
                 **_academie(school, code),
                 **_ips_commune(school),
-                **names_,
+                **identity,
                 **numbers,
                 "position": {"lon": school.point[0], "lat": school.point[1]},
             }
@@ -455,7 +459,7 @@ def ips_2023_records(city: City, ministry: Ministry, extraction: Extraction) -> 
                 "code_academie": "01",
                 **_academie(school, code),
                 **_ips_commune(school),
-                **names_,
+                **identity,
                 **{
                     name: "NA" if value is None else f"{value:g}" for name, value in numbers.items()
                 },
