@@ -99,16 +99,16 @@ def run(
 ) -> None:
     """Extract, load, reconcile and build: the whole way."""
     from ingestion import pipeline, report
+    from ingestion.extract import ExtractOptions
 
     settings = Settings.from_environment()
     outcome = pipeline.run(
         settings,
         _choose(datasets),
         portal_states=portals,
-        force=force,
-        accept_shrink=accept_shrink,
+        options=ExtractOptions(force=force, accept_shrink=accept_shrink),
         build=not no_build,
-        on_progress=_progress(),
+        progress=_progress(),
     )
     report.show_run(outcome, settings, as_json=as_json)
     sys.exit(outcome.exit_code)
@@ -129,15 +129,15 @@ def extract(
 ) -> None:
     """Hop 1: portals → MongoDB."""
     from ingestion import pipeline, report
+    from ingestion.extract import ExtractOptions
 
     settings = Settings.from_environment()
     outcome = pipeline.extract(
         settings,
         _choose(datasets),
         portal_states=portals,
-        force=force,
-        accept_shrink=accept_shrink,
-        on_progress=_progress(),
+        options=ExtractOptions(force=force, accept_shrink=accept_shrink),
+        progress=_progress(),
     )
     report.show_run(outcome, settings, as_json=as_json)
     sys.exit(outcome.exit_code)

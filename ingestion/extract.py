@@ -166,6 +166,7 @@ def _pull_and_store(
     load = store.begin_load(run, dataset)
     sink = _Sink(store, load)
     pull, probe = _complete_pull(dataset, probe, client, sink, work_dir, progress)
+    load.extracted_at = pull.extracted_at
     sink.write(pull)
 
     counts = Counter(sink.counts)
@@ -179,7 +180,6 @@ def _pull_and_store(
     drift = _drift(probe)
     store.commit_load(
         load,
-        extracted_at=pull.extracted_at,
         rows_expected=probe.records_count,
         rows_received=pull.rows,
         **{name: counts[name] for name in sink.COUNTS},
@@ -383,7 +383,7 @@ class _Sink:
             naming_convention="direct",
             skip_dlt_columns_and_tables=True,
         )
-        def mongodb(path: str, table: dict[str, Any]) -> None:  # noqa: ARG001 - dlt's signature
+        def mongodb(path: Any, table: Any) -> None:  # noqa: ARG001 - dlt's signature
             try:
                 self._write_file(path)
             except Exception as error:

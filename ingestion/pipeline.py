@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from ingestion.settings import PROJECT_DIR, Settings
 
 if TYPE_CHECKING:
     from ingestion.document_store import DocumentStore
-    from ingestion.extract import DatasetResult, Progress
+    from ingestion.extract import DatasetResult, ExtractOptions, Progress
     from ingestion.load import LoadReport
 
 logger = logging.getLogger(__name__)
@@ -62,10 +62,9 @@ def run(
     datasets: Sequence[Dataset],
     *,
     portal_states: Sequence[Path] = (),
-    force: bool = False,
-    accept_shrink: bool = False,
+    options: ExtractOptions,
     build: bool = True,
-    on_progress: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Extract, load and reconcile each portal state in turn, then build once.
 
@@ -73,10 +72,9 @@ def run(
         settings: where everything lives.
         datasets: what to read.
         portal_states: folders of recorded portal states; empty: the live portals.
-        force: pull even what did not change.
-        accept_shrink: withdraw even where the guards forbid it.
+        options: how to extract.
         build: run ``dbt build`` at the end.
-        on_progress: see :data:`ingestion.extract.Progress`.
+        progress: called as rows arrive.
 
     Returns:
         What was done; ``exit_code`` is not 0 where a dataset failed or needs a decision.
@@ -88,13 +86,13 @@ def run(
 
     outcome = Outcome()
     with _locked_store(settings, "run") as store:
-        for state in portal_states or [None]:
+        for state in portal_states or (None,):
             with outcome.timed("extract"):
-                _extract_state(
-                    outcome, store, settings, datasets, state, force, accept_shrink, on_progress
+                results = _extract_state(
+                    outcome, store, settings, datasets, state, options, "run", progress
                 )
-            if not any(result.status != "failed" for result in outcome.extracts[-1][2]):
-                return outcome  # nothing was read: what is in the warehouse is what was there
+            if all(result.status == "failed" for result in results):
+                return outcome  # nothing was read, so nothing downstream can have changed
             with outcome.timed("load"):
                 outcome.loads.append(load_warehouse(store, settings, datasets))
             with outcome.timed("reconcile"):
@@ -111,17 +109,14 @@ def extract(
     datasets: Sequence[Dataset],
     *,
     portal_states: Sequence[Path] = (),
-    force: bool = False,
-    accept_shrink: bool = False,
-    on_progress: Progress | None = None,
+    options: ExtractOptions,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Hop 1 alone; arguments as for :func:`run`."""
     outcome = Outcome()
     with _locked_store(settings, "extract") as store, outcome.timed("extract"):
-        for state in portal_states or [None]:
-            _extract_state(
-                outcome, store, settings, datasets, state, force, accept_shrink, on_progress
-            )
+        for state in portal_states or (None,):
+            _extract_state(outcome, store, settings, datasets, state, options, "extract", progress)
     return outcome
 
 
@@ -165,48 +160,44 @@ def _extract_state(
     settings: Settings,
     datasets: Sequence[Dataset],
     state: Path | None,
-    force: bool,
-    accept_shrink: bool,
-    on_progress: Progress | None,
-) -> None:
-    from ingestion.extract import ExtractOptions, extract_dataset
+    options: ExtractOptions,
+    purpose: str,
+    progress: Progress | None,
+) -> list[DatasetResult]:
+    from ingestion.extract import extract_dataset
     from ingestion.portal import PortalClient
     from ingestion.replay_portal import ReplayPortal
 
-    options = ExtractOptions(
-        force=force, accept_shrink=accept_shrink, is_recorded_state=state is not None
-    )
     with ExitStack() as stack:
-        base_urls: dict[str, str] = {}
+        base_urls = {}
         if state is not None:
             portal = stack.enter_context(ReplayPortal(state))
             base_urls = {d.portal.name: portal.base_url(d.portal.host) for d in datasets}
         client = stack.enter_context(PortalClient(base_urls=base_urls, api_keys=settings.api_keys))
-        run_ = store.begin_run(code_version=code_version())
-        logger.info(
-            "run %d (%s): reading %s", run_.sequence, run_.run_id, state or "the live portals"
-        )
-        results: list[DatasetResult] = []
-        outcome.extracts.append((state, run_.sequence, results))
-        for dataset in datasets:
-            results.append(
-                extract_dataset(
-                    dataset,
-                    client=client,
-                    store=store,
-                    run=run_,
-                    work_dir=settings.home / "dlt",
-                    options=options,
-                    progress=on_progress,
-                )
+        run_ = store.begin_run(code_version=code_version(), purpose=purpose)
+        source = state or "the live portals"
+        logger.info("run %d (%s): reading %s", run_.sequence, run_.run_id, source)
+        results = [
+            extract_dataset(
+                dataset,
+                client=client,
+                store=store,
+                run=run_,
+                work_dir=settings.home / "dlt",
+                options=replace(options, is_recorded_state=state is not None),
+                progress=progress,
             )
-        failed = all(result.status == "failed" for result in results)
-        store.finish_run(run_, "failed" if failed else "finished")
+            for dataset in datasets
+        ]
+        has_failed = all(result.status == "failed" for result in results)
+        store.finish_run(run_, "failed" if has_failed else "finished")
+    outcome.extracts.append((state, run_.sequence, results))
     if store.origin() == "synthetic":
         (settings.home / SYNTHETIC_MARK).write_text(
             "Everything in this folder comes from the synthetic sample. None of it is real.\n",
             encoding="utf-8",
         )
+    return results
 
 
 def dbt_build(settings: Settings, *arguments: str) -> None:
