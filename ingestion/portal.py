@@ -32,7 +32,6 @@ from tenacity import (
     retry_if_exception_type,
     stop_after_attempt,
     stop_after_delay,
-    wait_exponential_jitter,
 )
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
@@ -55,7 +54,7 @@ MAX_LINE_BYTES = 2 * MAX_RECORD_BYTES
 """A record too large to keep is still handed over whole, for the quarantine. Beyond this a line is
 no record but a portal that does not send lines, and the pull fails: memory stays bounded."""
 
-RETRY_FOR_S = 20.0
+RETRY_FOR_S = 10.0
 """No attempt begins later than this after the first one, so that two unreachable portals are told
 within a minute."""
 
@@ -323,8 +322,7 @@ class PortalClient:
 
     def back_off(self, attempt: int) -> None:
         """Wait before pulling again: up to 1, 2, 4 … seconds for attempt 1, 2, 3 …, at most 30."""
-        longest = min(_MAX_BACK_OFF_S, 2.0 ** (attempt - 1))
-        self._sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        self._sleep(_pause_s(attempt))
 
     # Requests.
 
@@ -382,13 +380,14 @@ class PortalClient:
 
         def log(state: RetryCallState) -> None:
             error = state.outcome and state.outcome.exception()
-            delay = state.next_action.sleep if state.next_action else 0.0
-            logger.warning("%s Trying again in %.1f s.", error, delay)
+            if isinstance(error, _RetryableError):
+                name = dataset.dataset_id
+                logger.warning("%s: %s: %s; trying again", name, host, error.what)
 
         retrying = Retrying(
             retry=retry_if_exception_type(_RetryableError),
             stop=stop_after_attempt(self._attempts) | stop_after_delay(RETRY_FOR_S),
-            wait=wait_exponential_jitter(initial=0.5, max=8.0),
+            wait=lambda state: _pause_s(state.attempt_number),
             sleep=self._sleep,
             before_sleep=log,
             reraise=True,
@@ -474,7 +473,7 @@ class PortalClient:
     def _session(self, dataset: Dataset) -> requests.Session:
         name = dataset.portal.name
         if name not in self._sessions:
-            session = requests.Session()
+            session = _Session()
             session.headers.update(
                 {
                     "User-Agent": f"paris-colleges/{_version()}",
@@ -671,6 +670,13 @@ class _Anonymous(AuthBase):
 _ANONYMOUS = _Anonymous()
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone: `requests` would read the whole body of one even if told not to."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
+
+
 class _Lines:
     """Cuts a stream of bytes into lines at LF alone; CR and U+2028 may stand inside a record."""
 
@@ -698,6 +704,11 @@ class _Lines:
         if not self._is_framed:
             raise _LineError("the connection ended inside a line")
         return [last]
+
+
+def _pause_s(attempt: int) -> float:
+    longest = min(_MAX_BACK_OFF_S, 2.0 ** (attempt - 1))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
 def _limited(chunks: Iterable[bytes], limit: int) -> bytes:

@@ -169,6 +169,7 @@ def test_canonical_form_is_pinned() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
+        (b"<" * (MAX_RECORD_BYTES + 1), Reason.TOO_LARGE),
         (b"", Reason.INVALID_JSON),
         (b'{"a": 1', Reason.INVALID_JSON),
         (b'{"a": 1}}', Reason.INVALID_JSON),
@@ -183,6 +184,7 @@ def test_canonical_form_is_pinned() -> None:
         (b'{"a": 1, "a": 1}', Reason.DUPLICATE_NAME),
         (b'{"a": 1, "\\u0061": 2}', Reason.DUPLICATE_NAME),
         (b'{"a": 1, "a" : 2, "b": "\\":"}', Reason.DUPLICATE_NAME),
+        (b'{"a": 1, "a" : 2}', Reason.DUPLICATE_NAME),
         (b'{"a": [{"b": 1, "b": 1}], "c": "x:y"}', Reason.DUPLICATE_NAME),
         (b'{"a": NaN}', Reason.NOT_A_NUMBER),
         (b'{"a": [-Infinity]}', Reason.NOT_A_NUMBER),

@@ -1,0 +1,1061 @@
+"""The portal client over real HTTP: the replay portal, and raw sockets where it is too polite."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion.errors import (
+    IncompletePullError,
+    PortalError,
+    PortalMovedError,
+    PortalRefusedError,
+    PortalUnreachableError,
+    QuotaExceededError,
+    SettingsError,
+    UnknownDatasetError,
+)
+from ingestion.portal import (
+    MAX_LINE_BYTES,
+    RETRY_FOR_S,
+    Drift,
+    PortalClient,
+    Probe,
+    Timeouts,
+    decide_refresh,
+)
+from ingestion.registry import Dataset, Portal, registry
+from ingestion.replay_portal import Fault, ReplayPortal
+
+HOST = "portal.example"
+KEY = "c4n4ry0123456789"
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "portal"
+QUICK = Timeouts(connect=1.0, read=0.3, export=0.3, slow=0.6)
+
+SCHOOLS = Dataset(
+    dataset_id="schools",
+    portal=Portal("city", f"https://{HOST}"),
+    title="Schools",
+    publisher="City",
+    licence="ODbL",
+    where=None,
+    key=("code",),
+    fields={"code": ("text",), "size": ("int", "double")},
+    volume_floor=1,
+)
+SOME = replace(SCHOOLS, where='size = 1 and code != "a b+c&d"')
+LINES = [
+    b'{"code": "A", "size": 1}',
+    b'{"code":"B \xe2\x80\xa8", "size": 2.50}',
+    b'{"code": "C", "size": 1}',
+    b'{"code": null, "size": 1}',
+]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / HOST / "schools"
+    folder.mkdir(parents=True)
+    document = {
+        "dataset_id": "schools",
+        "metas": {
+            "default": {
+                "modified": "2024-11-18T03:05:00+00:00",
+                "data_processed": "2024-11-18T23:05:00+00:00",
+                "metadata_processed": "2024-11-19T03:05:00+00:00",
+                "records_count": len(LINES),
+            }
+        },
+        "fields": [
+            {"name": "code", "label": "Code", "type": "text", "annotations": {}},
+            {"name": "size", "label": "Size", "type": "int", "annotations": {}},
+        ],
+    }
+    (folder / "dataset.json").write_text(json.dumps(document))
+    (folder / "records.jsonl").write_bytes(b"\n".join(LINES) + b"\n")
+    return tmp_path
+
+
+class Sleeps(list[float]):
+    """Stands for time.sleep: notes how long was asked for and goes on."""
+
+    __call__ = list.append
+
+
+@contextmanager
+def replay(
+    state: Path, *faults: Fault, api_key: str | None = None, **options: Any
+) -> Iterator[tuple[PortalClient, ReplayPortal, Sleeps]]:
+    sleeps = Sleeps()
+    options = {"timeouts": QUICK, "sleep": sleeps} | options
+    with (
+        ReplayPortal(state, faults=faults, api_key=api_key) as portal,
+        PortalClient(base_urls={"city": portal.base_url(HOST)}, **options) as client,
+    ):
+        yield client, portal, sleeps
+
+
+def pull(client: PortalClient, dataset: Dataset = SCHOOLS) -> list[bytes]:
+    return [line for batch in client.stream_lines(dataset) for line in batch]
+
+
+# --- the way it should be -------------------------------------------------------------------------
+
+
+def test_probe(state: Path) -> None:
+    with replay(state) as (client, portal, _):
+        probe = client.probe(SCHOOLS)
+    assert probe.records_count == probe.portal_records_count == 4
+    assert probe.fields == {"code": "text", "size": "int"}
+    assert probe.drift == ()
+    assert probe.as_ledger() == {
+        "data_processed": "2024-11-18T23:05:00+00:00",
+        "modified": "2024-11-18T03:05:00+00:00",
+        "metadata_processed": "2024-11-19T03:05:00+00:00",
+        "records_count": 4,
+        "fields_hash": probe.fields_hash,
+        "registry_fingerprint": SCHOOLS.fingerprint,
+        "is_synthetic": False,
+    }
+    assert [request.path for request in portal.requests] == [
+        f"/{HOST}/api/explore/v2.1/catalog/datasets/schools"
+    ]
+
+
+def test_probe_of_a_selection_asks_for_its_count(state: Path) -> None:
+    with replay(state) as (client, portal, _):
+        probe = client.probe(SOME)
+    assert (probe.records_count, probe.portal_records_count) == (3, 4)
+    assert portal.requests[-1].path.endswith("/schools/records")
+    assert portal.requests[-1].query == {"limit": "0", "where": SOME.where}
+
+
+def test_probe_counts_where_the_metadata_do_not(state: Path) -> None:
+    edit(state, lambda document: document["metas"]["default"].pop("records_count"))
+    with replay(state) as (client, _, _):
+        probe = client.probe(SCHOOLS)
+    assert (probe.records_count, probe.portal_records_count) == (4, None)
+
+
+def test_probe_says_synthetic(state: Path) -> None:
+    edit(state, lambda document: document.update(synthetic=True))
+    with replay(state) as (client, _, _):
+        assert client.probe(SCHOOLS).is_synthetic
+
+
+def test_drift(state: Path) -> None:
+    edit(
+        state,
+        lambda document: document.update(
+            fields=[
+                {"name": "size", "type": "text"},
+                {"name": "code", "type": "text"},
+                {"name": "sigle", "type": "text"},
+            ]
+        ),
+    )
+    expecting = replace(SCHOOLS, fields=SCHOOLS.fields | {"rnb": ("text",)})
+    with replay(state) as (client, _, _):
+        drift = client.probe(expecting).drift
+    assert drift == (
+        Drift("retyped", "size", "int or double", "text"),
+        Drift("gone", "rnb", "text", None),
+        Drift("added", "sigle", None, "text"),
+    )
+    assert drift[0].as_ledger() == {
+        "kind": "retyped",
+        "field": "size",
+        "expected": "int or double",
+        "found": "text",
+    }
+
+
+def test_fields_hash_ignores_order_and_sees_types(state: Path) -> None:
+    with replay(state) as (client, _, _):
+        probe = client.probe(SCHOOLS)
+    reordered = replace(probe, fields={"size": "int", "code": "text"})
+    retyped = replace(probe, fields={"size": "double", "code": "text"})
+    assert reordered.fields_hash == probe.fields_hash != retyped.fields_hash
+
+
+def test_lines_are_as_sent(state: Path) -> None:
+    with replay(state) as (client, portal, sleeps):
+        assert pull(client) == LINES
+        assert pull(client, SOME) == [LINES[0], LINES[2], LINES[3]]
+    assert sleeps == []
+    whole, some = portal.requests
+    assert whole.path == f"/{HOST}/api/explore/v2.1/catalog/datasets/schools/exports/jsonl"
+    assert whole.query == {"timezone": "UTC"}
+    assert some.query == {"timezone": "UTC", "where": SOME.where}
+    assert whole.headers["user-agent"].startswith("paris-colleges/")
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"", []),
+        (b'{"a":1}', [b'{"a":1}']),
+        (b'\n\r\n{"a":1}\r\n \n{"b":\r2}\n', [b'{"a":1}\r', b'{"b":\r2}']),
+    ],
+)
+def test_line_ends(state: Path, content: bytes, lines: list[bytes]) -> None:
+    with served(chunked(content)) as (client, _):
+        assert pull(client) == lines
+
+
+def test_lines_across_chunks_of_any_size() -> None:
+    lines = [json.dumps({"n": n, "x": "é" * n}).encode() for n in range(60)]
+    body = b"\n".join(lines)
+    for size in (1, 2, 7, 100, 4096):
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        with served(chunked(*pieces)) as (client, _):
+            assert pull(client) == lines
+
+
+def test_a_gzipped_export() -> None:
+    body = b"".join(line + b"\n" for line in LINES * 500)
+    packed = gzip.compress(body)
+    answer = head("Content-Encoding: gzip", f"Content-Length: {len(packed)}") + packed
+    with served(answer) as (client, requests):
+        assert pull(client) == LINES * 500
+    assert b"accept-encoding: gzip\r\n" in requests[0].lower()
+
+
+def test_a_pull_holds_a_batch_and_not_the_dataset(state: Path) -> None:
+    record = b'{"code": "' + b"x" * 1000 + b'", "size": 1}\n'
+    (state / HOST / "schools" / "records.jsonl").write_bytes(record * 100_000)
+    with ReplayPortal(state) as portal:
+        code = (
+            "import resource, sys; from tests.ingestion.test_portal import *\n"
+            f"client = PortalClient(base_urls={{'city': {portal.base_url(HOST)!r}}})\n"
+            "lines = client.stream_lines(SCHOOLS); rows = len(next(lines))\n"
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+            "rows += sum(map(len, lines))\n"
+            "grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before\n"
+            "assert rows == 100_000, rows\n"
+            "assert grown < 20_000, f'{grown} kB more'\n"
+        )
+        root = Path(__file__).resolve().parents[2]
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=root)
+
+
+@pytest.mark.skipif(not RECORDED.is_dir(), reason="../shared/portal is absent: recorded states")
+def test_every_recorded_dataset_probes_and_reconciles() -> None:
+    state = RECORDED / "2024-11"
+    with ReplayPortal(state) as portal:
+        hosts = {d.portal.name: portal.base_url(d.portal.host) for d in registry().values()}
+        with PortalClient(base_urls=hosts) as client:
+            counts = {}
+            for name, dataset in registry().items():
+                try:
+                    probe = client.probe(dataset)
+                except UnknownDatasetError:
+                    continue
+                assert probe.drift == () or name.startswith(("secteurs", "fr-en")), probe.drift
+                rows = len(pull(client, dataset))
+                client.verify_pull(dataset, probe, rows)
+                counts[name] = rows
+    assert counts["etablissements-scolaires-colleges"] == 114
+    assert counts["arrondissements"] == 20
+    assert len(counts) == 6
+
+
+# --- reconciling ----------------------------------------------------------------------------------
+
+
+def test_verify_pull(state: Path) -> None:
+    with replay(state) as (client, _, _):
+        probe = client.probe(SCHOOLS)
+        client.verify_pull(SCHOOLS, probe, 4)
+        with pytest.raises(IncompletePullError, match="schools: 3 rows received, 4 announced") as e:
+            client.verify_pull(SCHOOLS, probe, 3)
+        assert not isinstance(e.value, PortalMovedError)
+
+
+@pytest.mark.parametrize("fault", ["truncated_but_ok", "empty_but_ok"])
+def test_a_short_pull_that_ended_well_does_not_reconcile(state: Path, fault: Any) -> None:
+    with replay(state, Fault(fault, records=3)) as (client, _, _):
+        probe = client.probe(SCHOOLS)
+        rows = len(pull(client))
+        with pytest.raises(IncompletePullError):
+            client.verify_pull(SCHOOLS, probe, rows)
+
+
+def test_a_portal_that_moved_meanwhile_is_told_apart(state: Path) -> None:
+    with replay(state, Fault("processed_moves", after=1)) as (client, _, _):
+        probe = client.probe(SCHOOLS)
+        with pytest.raises(PortalMovedError, match=r"data_processed .*23:05.* → .*2024-11-19"):
+            client.verify_pull(SCHOOLS, probe, 4)
+
+
+def test_a_count_that_moved_meanwhile_is_told_apart(state: Path) -> None:
+    with replay(state, Fault("wrong_count", after=1)) as (client, _, _):
+        probe = client.probe(SCHOOLS)
+        with pytest.raises(PortalMovedError, match="records_count 4 → 5"):
+            client.verify_pull(SCHOOLS, probe, 5)
+
+
+# --- deciding -------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+PROBE = Probe(
+    records_count=4,
+    portal_records_count=9,
+    data_processed="2026-11-20",
+    modified="2026-11-01",
+    metadata_processed=None,
+    fields={"code": "text"},
+    is_synthetic=False,
+    drift=(),
+    registry_fingerprint="f",
+)
+
+
+def decide(probe: Probe = PROBE, **changes: Any) -> str | None:
+    arguments: dict[str, Any] = {
+        "last": PROBE.as_ledger(),
+        "last_full_pull_at": NOW - timedelta(days=6, hours=23),
+        "max_age": timedelta(days=7),
+        "now": NOW,
+    }
+    return decide_refresh(probe, **(arguments | changes))
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        PROBE,
+        replace(PROBE, modified="2026-11-21"),
+        replace(PROBE, portal_records_count=10),
+        replace(PROBE, metadata_processed="2026-11-21"),
+    ],
+)
+def test_unchanged(probe: Probe) -> None:
+    assert decide(probe) is None
+
+
+@pytest.mark.parametrize(
+    ("probe", "reason"),
+    [
+        (replace(PROBE, data_processed="2026-11-21"), "data_processed is 2026-11-21"),
+        (replace(PROBE, records_count=5), "records_count is 5, was 4"),
+        (replace(PROBE, fields={"code": "int"}), "fields_hash"),
+        (replace(PROBE, registry_fingerprint="g"), "registry_fingerprint"),
+        (replace(PROBE, data_processed=None), "does not say"),
+    ],
+)
+def test_changed(probe: Probe, reason: str) -> None:
+    assert reason in (decide(probe) or "")
+
+
+def test_pulled_anyway() -> None:
+    assert decide(force=True) == "asked for"
+    assert decide(last=None) == "never pulled"
+    assert decide(last={}) is not None
+    assert decide(last_full_pull_at=None) == "never pulled"
+    assert decide(last_full_pull_at=NOW - timedelta(days=7)) == "last pulled in full 7 days ago"
+    assert "clock" in (decide(last_full_pull_at=NOW + timedelta(hours=1)) or "")
+
+
+# --- errors the replay portal makes ---------------------------------------------------------------
+
+
+def test_bad_request_says_why_and_is_not_retried(state: Path) -> None:
+    with (
+        replay(state, Fault("bad_request")) as (client, portal, sleeps),
+        pytest.raises(PortalRefusedError, match=r"schools: .*400, ODSQLError: ODSQL.*told_to"),
+    ):
+        client.probe(SCHOOLS)
+    assert (len(portal.requests), sleeps) == (1, [])
+
+
+def test_a_filter_the_portal_does_not_understand(state: Path) -> None:
+    wrong = replace(SCHOOLS, where="sizzle = 1")
+    with (
+        replay(state) as (client, _, _),
+        pytest.raises(PortalRefusedError, match=r"Unknown field: sizzle.*`where`"),
+    ):
+        pull(client, wrong)
+
+
+def test_unknown_dataset(state: Path) -> None:
+    with replay(state) as (client, portal, sleeps):
+        for call in (client.probe, lambda d: pull(client, d)):
+            with pytest.raises(UnknownDatasetError, match=r"pools: .* does not know"):
+                call(replace(SCHOOLS, dataset_id="pools"))
+        assert client.probe(SCHOOLS).records_count == 4
+    assert (len(portal.requests), sleeps) == (3, [])
+
+
+def test_api_key(state: Path) -> None:
+    with replay(state, api_key=KEY, api_keys={"city": KEY + "\n"}) as (client, _, _):
+        assert client.probe(SOME).records_count == 3
+        assert pull(client) == LINES
+    with replay(state, api_key=KEY) as (client, _, sleeps):
+        with pytest.raises(PortalRefusedError, match=r"schools: .*401.*Set CITY_API_KEY"):
+            client.probe(SCHOOLS)
+        assert sleeps == []
+    with replay(state, api_key=KEY, api_keys={"city": "wrong"}) as (client, _, _):
+        with pytest.raises(PortalRefusedError, match=r"Check the API key in CITY_API_KEY") as e:
+            client.probe(SCHOOLS)
+        assert "wrong" not in str(e.value)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\r\nX-Evil: 1", "clé"])
+def test_what_is_no_api_key_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(SettingsError, match="CITY_API_KEY") as e:
+        PortalClient(api_keys={"city": key})
+    assert not key or key not in str(e.value)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_server_errors_are_retried(state: Path, status: int) -> None:
+    with replay(state, Fault("server_error", status=status, times=2)) as (client, portal, sleeps):
+        assert client.probe(SCHOOLS).records_count == 4
+    assert len(portal.requests) == 3
+    assert len(sleeps) == 2
+    assert 0.5 <= sleeps[0] <= 1 <= sleeps[1] <= 2
+
+
+def test_server_errors_are_retried_a_bounded_number_of_times(state: Path) -> None:
+    with (
+        replay(state, Fault("server_error", status=503), attempts=3) as (client, portal, sleeps),
+        pytest.raises(PortalUnreachableError, match=r"schools: .*it answered 503"),
+    ):
+        pull(client)
+    assert (len(portal.requests), len(sleeps)) == (3, 2)
+
+
+def test_an_export_is_retried_before_its_first_byte(state: Path) -> None:
+    with replay(state, Fault("stall", endpoint="exports", times=1)) as (client, portal, sleeps):
+        assert pull(client) == LINES
+    assert (len(portal.requests), len(sleeps)) == (2, 1)
+
+
+def test_a_portal_that_accepts_and_is_silent(state: Path) -> None:
+    with replay(state, Fault("stall"), attempts=2) as (client, portal, _):
+        with pytest.raises(PortalUnreachableError, match=r"no answer within 0\.3 s"):
+            client.probe(SCHOOLS)
+        # The other datasets of the same portal do not wait for it again.
+        with pytest.raises(PortalUnreachableError, match=r"others: .*no answer within 0\.3 s"):
+            client.probe(replace(SCHOOLS, dataset_id="others"))
+    assert len(portal.requests) == 2
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length"])
+@pytest.mark.parametrize("size", [1, 24, 25, 60, None])
+def test_a_cut_stream_is_never_a_pull(state: Path, framing: Any, size: int | None) -> None:
+    fault = Fault("cut_stream", endpoint="exports", framing=framing, size=size, records=2)
+    with replay(state, fault) as (client, portal, sleeps):
+        received: list[bytes] = []
+        with pytest.raises(IncompletePullError, match=r"schools: .*broke off after"):
+            received.extend(line for batch in client.stream_lines(SCHOOLS) for line in batch)
+    assert received == LINES[: len(received)]
+    assert len(received) < len(LINES)
+    assert (len(portal.requests), sleeps) == (1, [])
+
+
+def test_quota_that_frees_soon_is_waited_for(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    reset = datetime.now(UTC) + timedelta(seconds=100)
+    with replay(state, Fault("quota", times=1, reset_time=reset)) as (client, _, sleeps):
+        assert pull(client) == LINES
+    assert len(sleeps) == 1
+    assert 95 < sleeps[0] < 105
+    assert "waiting 10" in caplog.text
+    assert reset.isoformat(timespec="seconds") in caplog.text
+
+
+def test_quota_that_frees_later_stops_and_says_when(state: Path) -> None:
+    reset = datetime.now(UTC) + timedelta(hours=5)
+    with (
+        replay(state, Fault("quota", reset_time=reset)) as (client, portal, sleeps),
+        pytest.raises(QuotaExceededError, match=r"schools: .*10000 calls a day") as e,
+    ):
+        client.probe(SCHOOLS)
+    assert reset.isoformat(timespec="seconds") in str(e.value)
+    assert (len(portal.requests), sleeps) == (1, [])
+
+
+def test_waits_for_quota_have_one_budget(state: Path) -> None:
+    reset = datetime.now(UTC) + timedelta(seconds=60)
+    options = {"wait_budget_s": 150}
+    with (
+        replay(state, Fault("quota", reset_time=reset), **options) as (client, _, sleeps),
+        pytest.raises(QuotaExceededError),
+    ):
+        client.probe(SCHOOLS)
+    assert len(sleeps) == 2
+
+
+def test_a_reset_time_in_the_past_is_no_busy_loop(state: Path) -> None:
+    reset = datetime.now(UTC) - timedelta(hours=1)
+    options = {"wait_budget_s": 20}
+    with (
+        replay(state, Fault("quota", reset_time=reset), **options) as (client, _, sleeps),
+        pytest.raises(QuotaExceededError),
+    ):
+        client.probe(SCHOOLS)
+    assert 1 < len(sleeps) <= 4
+
+
+# --- errors only a raw socket makes ---------------------------------------------------------------
+
+Answer = bytes | Callable[[socket.socket], None]
+
+
+def head(*headers: str, status: str = "200 OK", kind: str = "application/json") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", "Connection: close", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def whole(body: bytes, *headers: str, **options: str) -> bytes:
+    return head(f"Content-Length: {len(body)}", *headers, **options) + body
+
+
+def chunked(*pieces: bytes) -> bytes:
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece]
+    return head("Transfer-Encoding: chunked") + b"".join(chunks) + b"0\r\n\r\n"
+
+
+@contextmanager
+def raw_server(*answers: Answer, context: ssl.SSLContext | None = None) -> Iterator[Any]:
+    """Sends each connection the next answer, the last one again and again; notes the requests."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.05)
+    requests: list[bytes] = []
+    stop = threading.Event()
+
+    def serve_one(connection: socket.socket, answer: Answer) -> None:
+        connection.settimeout(5)
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True)
+        with connection:
+            received = b""
+            while b"\r\n\r\n" not in received and (piece := connection.recv(65536)):
+                received += piece
+            requests.append(received)
+            if callable(answer):
+                answer(connection)
+            else:
+                connection.sendall(answer)
+
+    def serve() -> None:
+        served = 0
+        while not stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            answer = answers[min(served, len(answers) - 1)]
+            served += 1
+            try:
+                serve_one(connection, answer)
+            except OSError:
+                continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], requests
+    finally:
+        stop.set()
+        thread.join(timeout=10)
+        listener.close()
+
+
+@contextmanager
+def served(*answers: Answer, **options: Any) -> Iterator[tuple[PortalClient, list[bytes]]]:
+    options = {"timeouts": QUICK, "sleep": Sleeps(), "attempts": 2} | options
+    with (
+        raw_server(*answers) as (port, requests),
+        PortalClient(base_urls={"city": f"http://127.0.0.1:{port}"}, **options) as client,
+    ):
+        yield client, requests
+
+
+def edit(state: Path, change: Callable[[Any], Any]) -> None:
+    path = state / HOST / "schools" / "dataset.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def slowly(first: bytes, piece: bytes, pause_s: float) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(first)
+        for _ in range(100):
+            time.sleep(pause_s)
+            connection.sendall(piece)
+
+    return answer
+
+
+def then_silence(first: bytes) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(first)
+        connection.recv(1)  # until the client hangs up
+
+    return answer
+
+
+def test_nobody_listens_names_the_host_and_the_other_ways() -> None:
+    port = free_port()
+    started = time.monotonic()
+    with (
+        PortalClient(base_urls={"city": f"http://127.0.0.1:{port}"}, sleep=Sleeps()) as client,
+        pytest.raises(PortalUnreachableError) as e,
+    ):
+        client.probe(SCHOOLS)
+    assert time.monotonic() - started < 5
+    for part in ("schools", f"127.0.0.1:{port}", "Connection refused", "make demo", "PORTAL=DIR"):
+        assert part in str(e.value)
+
+
+def test_a_host_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    nowhere = replace(SCHOOLS, portal=Portal("city", "https://nowhere.invalid"))
+    with (
+        PortalClient(sleep=Sleeps()) as client,
+        pytest.raises(PortalUnreachableError, match=r"nowhere\.invalid: .*([Nn]ame|resol)"),
+    ):
+        client.probe(nowhere)
+
+
+def test_a_host_that_drops_packets() -> None:
+    """A full backlog answers no further connection, as a firewall would."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        time.sleep(0.1)
+        url = f"http://127.0.0.1:{address[1]}"
+        options = {"timeouts": Timeouts(connect=0.2), "attempts": 2, "sleep": Sleeps()}
+        with (
+            PortalClient(base_urls={"city": url}, **options) as client,
+            pytest.raises(PortalUnreachableError, match=r"no connection within 0\.2 s"),
+        ):
+            client.probe(SCHOOLS)
+        for filler in fillers:
+            filler.close()
+
+
+def test_no_attempt_begins_late(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.portal.RETRY_FOR_S", 0.2)
+    with (
+        replay(state, Fault("stall")) as (client, portal, _),
+        pytest.raises(PortalUnreachableError),
+    ):
+        client.probe(SCHOOLS)
+    assert len(portal.requests) == 1
+
+
+def test_two_portals_out_of_reach_are_told_within_a_minute() -> None:
+    assert 2 * (RETRY_FOR_S + Timeouts().read) <= 60
+
+
+def test_a_server_that_hangs_up_is_retried(state: Path) -> None:
+    document = (state / HOST / "schools" / "dataset.json").read_bytes()
+    with served(b"", whole(document)) as (client, requests):
+        assert client.probe(SCHOOLS).records_count == 4
+    assert len(requests) == 2
+
+
+def test_a_server_that_always_hangs_up() -> None:
+    with (
+        served(b"") as (client, _),
+        pytest.raises(PortalUnreachableError, match="ended without an answer"),
+    ):
+        client.probe(SCHOOLS)
+
+
+def test_metadata_cut_short_are_retried(state: Path) -> None:
+    document = (state / HOST / "schools" / "dataset.json").read_bytes()
+    cut = head(f"Content-Length: {len(document)}") + document[:-10]
+    with served(cut, whole(document)) as (client, requests):
+        assert client.probe(SCHOOLS).records_count == 4
+    assert len(requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"<html>hello", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (b"[]", "not a JSON object"),
+    ],
+)
+def test_an_answer_that_is_not_the_apis(body: bytes, what: str) -> None:
+    with (
+        served(whole(body)) as (client, _),
+        pytest.raises(PortalUnreachableError, match=f"schools: .*{what}"),
+    ):
+        client.probe(SCHOOLS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"metas": [], "fields": []}',
+        b'{"metas": {"default": null}, "fields": []}',
+        b'{"metas": {"default": {}}, "fields": [{"name": "a"}]}',
+        b'{"metas": {"default": {}}, "fields": null}',
+    ],
+)
+def test_metadata_of_another_shape(body: bytes) -> None:
+    with (
+        served(whole(body)) as (client, requests),
+        pytest.raises(PortalError, match=r"schools: .*Explore API"),
+    ):
+        client.probe(SCHOOLS)
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"total_count": "4"}', b'{"total_count": -1}'])
+def test_a_count_that_is_none(state: Path, body: bytes) -> None:
+    document = (state / HOST / "schools" / "dataset.json").read_bytes()
+    with (
+        served(whole(document), whole(body)) as (client, _),
+        pytest.raises(PortalError, match=r"schools: .*total_count"),
+    ):
+        client.probe(SOME)
+
+
+def test_a_login_page() -> None:
+    with served(whole(b"<html>Log in", kind="text/html; charset=utf-8")) as (client, requests):
+        for call in (client.probe, lambda dataset: pull(client, dataset)):
+            with pytest.raises(PortalUnreachableError, match=r"schools: .*HTML page.*login page"):
+                call(SCHOOLS)
+    assert len(requests) == 2
+
+
+@pytest.mark.parametrize("status", ["405 Method Not Allowed", "410 Gone", "204 No Content"])
+def test_other_refusals(status: str) -> None:
+    with (
+        served(whole(b"", status=status)) as (client, requests),
+        pytest.raises(PortalRefusedError, match=f"schools: .*{status[:3]}"),
+    ):
+        client.probe(SCHOOLS)
+    assert len(requests) == 1
+
+
+def test_a_400_without_a_body() -> None:
+    with (
+        served(whole(b"oops", status="400 Bad Request")) as (client, _),
+        pytest.raises(PortalRefusedError, match="400, it gives no reason"),
+    ):
+        client.probe(SCHOOLS)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        lambda at: str(int(at.timestamp())),
+        lambda at: at.isoformat(),
+        lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        lambda at: str(int((at - datetime.now(UTC)).total_seconds())),
+    ],
+)
+def test_quota_by_header_alone(header: Callable[[datetime], str]) -> None:
+    reset = datetime.now(UTC) + timedelta(hours=9)
+    answer = whole(b"", f"X-RateLimit-Reset: {header(reset)}", status="429 Too Many Requests")
+    with (
+        served(answer) as (client, _),
+        pytest.raises(QuotaExceededError, match=reset.strftime("%Y-%m-%dT%H:")),
+    ):
+        client.probe(SCHOOLS)
+
+
+def test_quota_that_does_not_say_when() -> None:
+    answer = whole(b'{"reset_time": "soon"}', status="429 Too Many Requests")
+    with (
+        served(answer) as (client, _),
+        pytest.raises(QuotaExceededError, match="does not say when"),
+    ):
+        client.probe(SCHOOLS)
+
+
+def test_a_stream_without_length_that_ends_inside_a_line() -> None:
+    with served(head() + b'{"a":1}\n{"a":') as (client, _):
+        lines = client.stream_lines(SCHOOLS)
+        assert next(lines) == [b'{"a":1}']
+        with pytest.raises(IncompletePullError, match=r"after 1 rows: .*inside a line"):
+            next(lines)
+
+
+@pytest.mark.parametrize("answer", [b"Z\r\n{}\r\n", b"4\r\n{}\n", b"2\r\n{}\r\n"])
+def test_broken_chunks(answer: bytes) -> None:
+    with (
+        served(head("Transfer-Encoding: chunked") + b"3\r\n{}\n\r\n" + answer) as (client, _),
+        pytest.raises(IncompletePullError),
+    ):
+        pull(client)
+
+
+def test_broken_gzip() -> None:
+    packed = gzip.compress(b"\n".join(LINES * 1000))
+    broken = packed[:20] + b"\0" * 20 + packed[40:]
+    answer = head("Content-Encoding: gzip", f"Content-Length: {len(broken)}") + broken
+    with (
+        served(answer) as (client, _),
+        pytest.raises((IncompletePullError, PortalUnreachableError)),
+    ):
+        pull(client)
+
+
+def test_a_stream_that_stops_in_the_middle() -> None:
+    begins = head("Transfer-Encoding: chunked") + b"3\r\n{}\n\r\n"
+    with served(then_silence(begins)) as (client, _):
+        lines = client.stream_lines(SCHOOLS)
+        assert next(lines) == [b"{}"]
+        with pytest.raises(IncompletePullError, match=r"no more bytes within 0\.3 s"):
+            next(lines)
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (head("Transfer-Encoding: chunked") + b"3\r\n{}\n\r\n", b"3\r\n{}\n\r\n"),
+        (head("Transfer-Encoding: chunked") + b"3\r\n{}\n\r\nffff\r\n", b"x"),
+        (head("Content-Length: 99999") + b"{}\n", b"x"),
+    ],
+)
+def test_a_stream_that_drips(first: bytes, piece: bytes) -> None:
+    """Each byte comes in time and the whole never would."""
+    with served(slowly(first, piece, 0.05)) as (client, _):
+        started = time.monotonic()
+        with pytest.raises(IncompletePullError, match="bytes came in"):
+            pull(client)
+        assert time.monotonic() - started < 3
+
+
+def test_a_slow_reader_is_not_a_slow_portal() -> None:
+    with served(chunked(*[b'{"a":1}\n'] * 4)) as (client, _):
+        rows = 0
+        for batch in client.stream_lines(SCHOOLS):
+            rows += len(batch)
+            time.sleep(QUICK.slow / 2)
+    assert rows == 4
+
+
+def test_a_line_too_large_for_a_record_is_handed_over_whole() -> None:
+    large = b'{"a": "' + b"x" * (MAX_LINE_BYTES // 2 + 100) + b'"}'
+    body = b'{"a":1}\n' + large + b'\n{"a":2}\n'
+    timeouts = Timeouts(export=5)
+    with served(whole(body), timeouts=timeouts) as (client, _):
+        assert [len(line) for line in pull(client)] == [7, len(large), 7]
+
+
+def test_a_line_without_end_does_not_fill_the_memory() -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(head("Transfer-Encoding: chunked"))
+        chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+        for _ in range(10 * MAX_LINE_BYTES // 0x100000):
+            connection.sendall(chunk)
+
+    with (
+        served(answer, timeouts=Timeouts(export=5)) as (client, _),
+        pytest.raises(IncompletePullError, match="a line of more than"),
+    ):
+        pull(client)
+
+
+def test_leaving_a_stream_early_closes_it(state: Path) -> None:
+    (state / HOST / "schools" / "records.jsonl").write_bytes((LINES[0] + b"\n") * 200_000)
+    with replay(state) as (client, _, _):
+        lines = client.stream_lines(SCHOOLS)
+        next(lines)
+        lines.close()  # type: ignore[attr-defined]
+        assert client.probe(SCHOOLS).records_count == 4
+
+
+# --- redirects, keys, proxies, TLS ----------------------------------------------------------------
+
+
+def test_a_redirect_within_the_portal_is_followed_without_the_key(state: Path) -> None:
+    document = (state / HOST / "schools" / "dataset.json").read_bytes()
+    moved = whole(b"", "Location: /elsewhere?x=1", status="302 Found")
+    with served(moved, whole(document), api_keys={"city": KEY}) as (client, requests):
+        assert client.probe(SCHOOLS).records_count == 4
+    assert f"Authorization: Apikey {KEY}".encode() in requests[0]
+    assert requests[1].startswith(b"GET /elsewhere?x=1 ")
+    assert KEY.encode() not in requests[1]
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+def test_a_redirect_to_another_host_is_refused(status: str) -> None:
+    with raw_server(whole(b"{}")) as (port, stolen):
+        moved = whole(b"", f"Location: http://127.0.0.1:{port}/?k=1", status=status)
+        with (
+            served(moved, api_keys={"city": KEY}) as (client, requests),
+            pytest.raises(PortalRefusedError, match=r"schools: .*base_url") as e,
+        ):
+            client.probe(SCHOOLS)
+    assert (len(requests), stolen) == (1, [])
+    assert f"http://127.0.0.1:{port}" in str(e.value)
+
+
+def test_odd_redirects_are_refused() -> None:
+    for location in ("http://[", "ftp://127.0.0.1/", "//other.invalid/", "https://127.0.0.1/"):
+        with (
+            served(whole(b"", f"Location: {location}", status="302 Found")) as (client, requests),
+            pytest.raises(PortalRefusedError),
+        ):
+            client.probe(SCHOOLS)
+        assert len(requests) == 1
+    with (
+        served(whole(b"", "Location: /again", status="302 Found")) as (client, requests),
+        pytest.raises(PortalRefusedError, match="circle"),
+    ):
+        client.probe(SCHOOLS)
+    assert len(requests) == 4
+
+
+def test_the_api_key_shows_nowhere(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    echo = json.dumps({"error_code": "X", "message": f"header was Apikey {KEY}\n\x1b[31m"}).encode()
+    answers = [
+        whole(echo, status="400 Bad Request"),
+        whole(echo, status="401 Unauthorized"),
+        whole(echo, status="429 Too Many Requests"),
+        whole(echo, status="500 Oops"),
+        whole(echo),
+        b"",
+        head("Content-Length: 10"),
+    ]
+    for answer in answers:
+        with served(answer, api_keys={"city": KEY}) as (client, requests):
+            with pytest.raises(PortalError) as e:
+                client.probe(SCHOOLS)
+            error: BaseException | None = e.value
+            while error is not None:
+                assert KEY not in f"{error} {error!r} {error.args}"
+                error = error.__cause__ or error.__context__
+            assert "\x1b" not in str(e.value)
+            assert KEY not in repr(vars(client))
+        assert KEY.encode() not in requests[0].split(b"\r\n")[0]
+    assert KEY not in caplog.text
+
+
+def test_the_netrc_file_is_not_sent(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with raw_server(whole(b"", status="503 No")) as (port, requests):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        with (
+            PortalClient(sleep=Sleeps(), timeouts=QUICK, attempts=1) as client,
+            pytest.raises(PortalUnreachableError),
+        ):
+            client.probe(SCHOOLS)
+    assert requests[0].startswith(f"CONNECT {HOST}:443".encode())
+    assert b"authorization" not in requests[0].lower()
+
+
+def test_proxies_are_for_real_hosts_and_not_for_loopback(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with raw_server(whole(b"", status="407 Denied")) as (port, requests):
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://user:hunter2@127.0.0.1:{port}")
+        with replay(state) as (client, _, _):
+            assert client.probe(SCHOOLS).records_count == 4
+        assert requests == []
+        with (
+            PortalClient(sleep=Sleeps(), timeouts=QUICK, attempts=1) as client,
+            pytest.raises(PortalUnreachableError, match=HOST) as e,
+        ):
+            client.probe(SCHOOLS)
+        assert requests[0].startswith(f"CONNECT {HOST}:443".encode())
+    assert "hunter2" not in str(e.value)
+
+
+def test_an_untrusted_certificate_is_refused_and_not_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = self_signed(tmp_path)
+    sleeps = Sleeps()
+    with raw_server(whole(b"{}"), context=context) as (port, requests):
+        secure = {"city": f"https://127.0.0.1:{port}"}
+        with (
+            PortalClient(base_urls=secure, sleep=sleeps, timeouts=QUICK) as client,
+            pytest.raises(PortalUnreachableError, match=r"TLS.*certificate.*REQUESTS_CA"),
+        ):
+            client.probe(SCHOOLS)
+    assert (requests, sleeps) == ([], [])
+
+
+@pytest.mark.parametrize("url", ["http://portal.example", "ftp://127.0.0.1", "127.0.0.1:80", ""])
+def test_a_portal_without_tls_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="https"):
+        PortalClient(base_urls={"city": url})
+
+
+def test_back_off_grows_and_is_bounded() -> None:
+    sleeps = Sleeps()
+    with PortalClient(sleep=sleeps) as client:
+        for attempt in (1, 2, 3, 20):
+            client.back_off(attempt)
+    assert 0.5 <= sleeps[0] <= 1 <= sleeps[1] <= 2 <= sleeps[2] <= 4
+    assert 15 <= sleeps[3] <= 30
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
