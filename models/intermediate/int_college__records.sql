@@ -41,6 +41,7 @@ first_points as (
 
 ),
 
+-- a decision speaks of the spelling and of the canonical name itself
 decided as (
 
     select
@@ -48,9 +49,22 @@ decided as (
         {{ normalise_name('college_name') }} as name_key,
         {{ normalise_name('canonical_name') }} as canonical_name_key
     from decisions
+    union
+    select
+        insee_code,
+        {{ normalise_name('canonical_name') }} as name_key,
+        {{ normalise_name('canonical_name') }} as canonical_name_key
+    from decisions
+
+),
+
+-- conflicting decisions fail a test; here they must not double a record
+one_decision as (
+
+    select *
+    from decided
     qualify row_number() over (
-        partition by insee_code, {{ normalise_name('college_name') }}
-        order by decided_on desc, canonical_name
+        partition by insee_code, name_key order by canonical_name_key
     ) = 1
 
 ),
@@ -61,10 +75,10 @@ final as (
         first_versions.record_key,
         first_versions.name_key,
         first_versions.insee_code,
-        coalesce(decided.canonical_name_key, first_versions.name_key)
+        coalesce(one_decision.canonical_name_key, first_versions.name_key)
         || '|'
         || coalesce(first_versions.insee_code, '') as identity_key,
-        decided.name_key is not null as is_decided,
+        one_decision.name_key is not null as is_decided,
         first_versions.first_school_year_start,
         first_versions.last_school_year_start,
         first_versions.run_sequence as first_run_sequence,
@@ -74,10 +88,10 @@ final as (
     from first_versions
     left join first_points
         on first_versions.record_key = first_points.record_key
-    left join decided
+    left join one_decision
         on
-            first_versions.name_key = decided.name_key
-            and first_versions.insee_code = decided.insee_code
+            first_versions.name_key = one_decision.name_key
+            and first_versions.insee_code = one_decision.insee_code
 
 )
 

@@ -1,0 +1,50 @@
+-- Two decisions about one spelling, or a decision whose canonical name another decision gives to
+-- somebody else.
+with
+
+decisions as (
+
+    select * from {{ ref('college_identity_decisions') }}
+
+),
+
+compared as (
+
+    select
+        insee_code,
+        {{ normalise_name('college_name') }} as name_key,
+        {{ normalise_name('canonical_name') }} as canonical_name_key
+    from decisions
+
+),
+
+contradictory as (
+
+    select
+        insee_code,
+        name_key,
+        'two canonical names' as conflict
+    from compared
+    group by insee_code, name_key
+    having count(distinct canonical_name_key) > 1
+
+),
+
+chained as (
+
+    select
+        one.insee_code,
+        one.name_key,
+        'its canonical name is a spelling of another' as conflict
+    from compared as one
+    inner join compared as other
+        on
+            one.insee_code = other.insee_code
+            and one.canonical_name_key = other.name_key
+    where other.canonical_name_key <> other.name_key
+
+)
+
+select * from contradictory
+union all
+select * from chained

@@ -1,0 +1,48 @@
+-- json_text, json_number, json_integer, json_code, json_longitude, json_latitude, json_geometry:
+-- rows are the payloads read wrongly
+{% set feature -%}
+'{"name": " A ", "n": "NA", "i": 86.0, "code": 75120.0,
+  "shape": {"type": "Feature", "geometry": {"type": "Point", "coordinates": [2.25, 48.5]}},
+  "point": {"lon": 2.2, "lat": 48.4}}'
+{%- endset %}
+{% set bare_geometry -%}
+'{"name": "", "n": "1.5", "i": "86", "code": "075",
+  "shape": {"type": "Point", "coordinates": [2.25, 48.5]}, "point": null}'
+{%- endset %}
+{% set no_shape -%}
+'{"name": null, "n": 1.5, "i": null, "code": 75, "shape": null, "point": {"lon": 2.25, "lat": 48.5}}'
+{%- endset %}
+{% set no_geo = "'{}'" %}
+
+with
+
+cases as (
+
+    select
+        {{ json_from_text(feature) }} as payload,
+        'A' as name,
+        cast(null as double) as n,
+        86 as i,
+        '75120' as code,
+        2.25 as longitude,
+        48.5 as latitude,
+        true as has_geometry
+    union all
+    select {{ json_from_text(bare_geometry) }}, null, 1.5, 86, '075', 2.25, 48.5, true
+    union all
+    select {{ json_from_text(no_shape) }}, null, 1.5, null, '75', 2.25, 48.5, false
+    union all
+    select {{ json_from_text(no_geo) }}, null, null, null, null, null, null, false
+
+)
+
+select code
+from cases
+where
+    {{ json_text('payload', 'name') }} is distinct from name
+    or {{ json_number('payload', 'n') }} is distinct from n
+    or {{ json_integer('payload', 'i') }} is distinct from i
+    or {{ json_code('payload', 'code') }} is distinct from code
+    or {{ json_longitude('payload', 'shape', 'point') }} is distinct from longitude
+    or {{ json_latitude('payload', 'shape', 'point') }} is distinct from latitude
+    or ({{ json_geometry('payload', 'shape') }} is not null) <> has_geometry
