@@ -118,7 +118,7 @@ def _public(city: City, rng: random.Random) -> Iterator[School]:
         if college.role in ("no_sector", "saint"):
             # Its section for pupils in difficulty has a UAI of its own, under the same name.
             annex = _school(rng, city, college, "Section d'enseignement adapté du collège", 390)
-            annex.uai = uai(city.number, _FIRST_OTHER_INDEX + college.arrondissement)
+            annex.uai = uai(city.number, _FIRST_OTHER_INDEX + (college.role == "saint"))
             yield annex
 
 
