@@ -1,8 +1,8 @@
 with
 
-school_years as (
+verdicts as (
 
-    select * from {{ ref('int_college__school_years') }}
+    select * from {{ ref('int_college__uai_verdicts') }}
 
 ),
 
@@ -12,60 +12,18 @@ establishments as (
 
 ),
 
--- every name a collège ever had: the directory keeps old ones
-college_names as (
-
-    select distinct
-        college_id,
-        name_key,
-        insee_code
-    from school_years
-
-),
-
-public_establishments as (
-
-    select
-        uai,
-        insee_code,
-        {{ normalise_name('patronym') }} as name_key
-    from establishments
-    where is_public
-
-),
-
-same_name_and_insee as (
-
-    select distinct
-        college_names.college_id,
-        public_establishments.uai
-    from college_names
-    inner join public_establishments
-        on
-            college_names.name_key = public_establishments.name_key
-            and college_names.insee_code = public_establishments.insee_code
-
-),
-
-one_to_one as (
-
-    select
-        college_id,
-        uai
-    from same_name_and_insee
-    qualify
-        count(*) over (partition by college_id) = 1
-        and count(*) over (partition by uai) = 1
-
-),
-
 final as (
 
     select
-        college_id,
-        uai,
-        'name_and_insee' as uai_match_method
-    from one_to_one
+        verdicts.college_id,
+        verdicts.uai,
+        verdicts.uai_match_method,
+        verdicts.uai_distance_m,
+        establishments.official_name as directory_name
+    from verdicts
+    inner join establishments
+        on verdicts.uai = establishments.uai
+    where verdicts.verdict = 'linked'
 
 )
 
