@@ -50,8 +50,8 @@ profiles.yml: | profiles.example.yml
 		|| { echo "$(PYTHON) is not Python 3.11 to 3.13; set PYTHON=..." >&2; exit 1; }
 	[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
 	if command -v uv >/dev/null; then \
-		uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $< && \
-		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+		uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r $< && \
+		uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
