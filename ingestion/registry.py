@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,13 @@ REGISTRY_FILE = Path(__file__).with_name("datasets.yml")
 FIELD_TYPES = frozenset(
     {"text", "int", "double", "boolean", "date", "datetime", "geo_point_2d", "geo_shape", "file"}
 )
-_DATASET_ID = re.compile(r"^[a-z0-9][a-z0-9-]*$")
+# Both go into table and collection names.
+_DATASET_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+_PORTAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_BASE_URL = re.compile(r"https://[a-z0-9.-]+(:\d+)?/?")
+
+_REQUIRED = ("id", "portal", "title", "publisher", "licence", "key", "fields", "volume_floor")
+_OPTIONAL = ("where",)
 
 
 @dataclass(frozen=True)
@@ -81,15 +88,16 @@ def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RegistryError(f"Cannot read the dataset registry {path}: {error}") from error
-    if not isinstance(document, dict):
-        raise RegistryError(f"{path} must be a mapping with `portals` and `datasets`.")
-    portals = {
-        name: Portal(name=name, base_url=str(entry["base_url"]).rstrip("/"))
-        for name, entry in (document.get("portals") or {}).items()
-    }
-    datasets = (_dataset(entry, portals) for entry in document.get("datasets") or [])
+    if (
+        not isinstance(document, dict)
+        or not isinstance(document.get("portals"), dict)
+        or not isinstance(document.get("datasets"), list)
+    ):
+        raise RegistryError(f"{path} must have a mapping `portals` and a list `datasets`.")
+    portals = {name: _portal(name, entry) for name, entry in document["portals"].items()}
+    datasets = (_dataset(entry, portals) for entry in document["datasets"])
     registry: dict[str, Dataset] = {}
     for dataset in datasets:
         if dataset.dataset_id in registry:
@@ -106,39 +114,70 @@ def registry() -> dict[str, Dataset]:
     return load_registry()
 
 
-def _dataset(entry: dict[str, Any], portals: dict[str, Portal]) -> Dataset:
+def _portal(name: Any, entry: Any) -> Portal:
+    base_url = entry.get("base_url") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not _PORTAL_NAME.fullmatch(name):
+        raise RegistryError(f"datasets.yml: portal {name!r} must be lower case, digits and _.")
+    if not isinstance(base_url, str) or not _BASE_URL.fullmatch(base_url):
+        raise RegistryError(
+            f"datasets.yml: portal {name} needs a `base_url` like https://host, without a path."
+        )
+    return Portal(name=name, base_url=base_url.rstrip("/"))
+
+
+def _dataset(entry: Any, portals: dict[str, Portal]) -> Dataset:
+    if not isinstance(entry, dict):
+        raise RegistryError(f"datasets.yml: an entry of `datasets` is no mapping: {entry!r}")
     dataset_id = str(entry.get("id", ""))
 
     def fail(what: str) -> RegistryError:
         return RegistryError(f"datasets.yml, entry {dataset_id or '(no id)'}: {what}")
 
-    if not _DATASET_ID.match(dataset_id):
+    if not _DATASET_ID.fullmatch(dataset_id):
         raise fail("`id` must be the portal's dataset id (lower case, digits, hyphens).")
-    required = ("portal", "title", "publisher", "licence", "key", "fields", "volume_floor")
-    if missing := [name for name in required if entry.get(name) is None]:
+    if missing := [name for name in _REQUIRED if entry.get(name) is None]:
         raise fail(f"missing {', '.join(missing)}.")
-    if entry["portal"] not in portals:
+    # A misspelt `where` would quietly read the whole of France.
+    if unknown := [str(name) for name in entry if name not in (*_REQUIRED, *_OPTIONAL)]:
+        raise fail(f"unknown {', '.join(unknown)}.")
+    if not isinstance(entry["portal"], str) or entry["portal"] not in portals:
         raise fail(f"unknown portal {entry['portal']!r}; `portals` has {sorted(portals)}.")
-    fields = {
-        str(name): tuple([types] if isinstance(types, str) else types)
-        for name, types in entry["fields"].items()
-    }
-    for name, types in fields.items():
-        if unknown := set(types) - FIELD_TYPES:
-            raise fail(f"field {name} has unknown type {sorted(unknown)}.")
-    key = tuple(entry["key"])
-    if not key or not set(key) <= set(fields):
-        raise fail("`key` must name fields listed under `fields`.")
-    if not isinstance(entry["volume_floor"], int) or entry["volume_floor"] < 1:
+    where = entry.get("where")
+    if where is not None and not (isinstance(where, str) and where.strip()):
+        raise fail("`where` must be an ODSQL filter, or absent for the whole dataset.")
+    fields = _fields(entry["fields"], fail)
+    key = entry["key"]
+    if (
+        not isinstance(key, list)
+        or not key
+        or not all(isinstance(name, str) and name in fields for name in key)
+        or len(set(key)) < len(key)
+    ):
+        raise fail("`key` must list fields named under `fields`, each once.")
+    if type(entry["volume_floor"]) is not int or entry["volume_floor"] < 1:
         raise fail("`volume_floor` must be a positive whole number of rows.")
     return Dataset(
         dataset_id=dataset_id,
         portal=portals[entry["portal"]],
-        title=entry["title"],
-        publisher=entry["publisher"],
-        licence=entry["licence"],
-        where=entry.get("where"),
-        key=key,
+        title=str(entry["title"]),
+        publisher=str(entry["publisher"]),
+        licence=str(entry["licence"]),
+        where=where,
+        key=tuple(key),
         fields=fields,
         volume_floor=entry["volume_floor"],
     )
+
+
+def _fields(entry: Any, fail: Callable[[str], RegistryError]) -> dict[str, tuple[str, ...]]:
+    if not isinstance(entry, dict) or not entry:
+        raise fail("`fields` must map field names to types.")
+    fields = {}
+    for name, types in entry.items():
+        listed = [types] if isinstance(types, str) else types
+        if not isinstance(name, str) or not isinstance(listed, list) or not listed:
+            raise fail(f"field {name!r} needs a name that is text, and a type or a list of types.")
+        if unknown := [kind for kind in listed if kind not in sorted(FIELD_TYPES)]:
+            raise fail(f"field {name} has unknown type {unknown}; known: {sorted(FIELD_TYPES)}.")
+        fields[name] = tuple(listed)
+    return fields
