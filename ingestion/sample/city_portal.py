@@ -121,7 +121,7 @@ def sector_records(
         else:
             yield {
                 "id_projet": _project(SECTOR_YEARS[year], extraction),
-                **_new_sector(listed, addresses, SECTOR_YEARS[year]),
+                **_new_sector(listed, addresses, SECTOR_YEARS[year], is_whole=city.number > 0),
                 **areas[sector[0].uai],
             }
 
@@ -142,10 +142,14 @@ def _old_sector(listed: list[str], addresses: Sequence[str | None]) -> Record:
     }
 
 
-def _new_sector(listed: list[str], addresses: Sequence[str | None], year: str) -> Record:
+def _new_sector(
+    listed: list[str], addresses: Sequence[str | None], year: str, *, is_whole: bool
+) -> Record:
     name, tag = listed[0], f"Secteur du collège {listed[0]}"
     if len(listed) > 1:
-        name = "SMC " + " / ".join(part.rsplit(" ", 1)[-1] for part in listed)
+        first, second = (part.rsplit(" ", 1)[-1] for part in listed)
+        # Two surnames meet again in another city; a whole name does not.
+        name = f"SMC {first} / {listed[1] if is_whole else second}"
         tag = "Secteur commun des collèges \n" + " \n".join(listed)
     return {
         "libelle": name,
