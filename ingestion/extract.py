@@ -81,8 +81,8 @@ class _Pull:
     """One complete pull, spooled in a dlt load package."""
 
     extracted_at: datetime
+    profiler: Profiler
     keys: KeyDigests = field(default_factory=KeyDigests)
-    profiler: Profiler = field(default_factory=Profiler)
     rows: int = 0
     nameless_rows: int = 0
     """Bad lines of which not even the key could be read."""
@@ -261,7 +261,7 @@ def _spool(
     """dlt's extract step: the stream into Arrow batches in a load package on local disk."""
     import dlt
 
-    pull = _Pull(extracted_at=datetime.now(UTC))
+    pull = _Pull(datetime.now(UTC), Profiler(expected_rows=probe.records_count))
     pipeline = fresh_pipeline(
         f"extract_{dataset.table}", sink.destination(), dataset.table, work_dir
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+import click
 
 from ingestion.pipeline import SYNTHETIC_MARK, Outcome
 from ingestion.settings import Settings
 
 if TYPE_CHECKING:
     from ingestion.extract import DatasetResult, Progress
+    from ingestion.load import ReplayReport
 
 _COUNTS = (
     ("received", "rows_received"),
@@ -28,6 +29,7 @@ _COUNTS = (
 
 def progress_bars() -> Progress:
     """One bar per dataset on stderr, fed as rows arrive."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     bars = Progress(
@@ -56,48 +58,33 @@ def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
     if as_json:
         _dump(_run_as_dict(outcome, settings))
         return
-    console = Console()
     for state, sequence, results in outcome.extracts:
-        console.print(
-            _extract_table(state.name if state else "the live portals", sequence, results)
-        )
-    for result in outcome.results:
-        _complain(console, result)
+        click.secho(f"Run {sequence}: {state or 'the live portals'}", bold=True)
+        for result in results:
+            _show_result(result)
     if outcome.loads:
-        console.print(f"Warehouse: {_where(settings)}")
+        click.secho(f"Warehouse: {_where(settings)}", bold=True)
         for report in outcome.loads:
-            console.print(f"  {report}")
+            click.echo(f"  {report}")
     if outcome.is_built:
-        _show_answers(console, settings)
+        _show_answers(settings)
     if (settings.home / SYNTHETIC_MARK).exists():
-        console.print("[bold]Everything above is the synthetic sample: invented, not Paris.[/bold]")
+        click.secho("All of this is the synthetic sample: invented, not Paris.", fg="yellow")
     steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in outcome.seconds.items())
-    console.print(f"[dim]{steps}[/dim]")
+    click.echo(f"Took: {steps}")
 
 
-def _extract_table(source: str, sequence: int, results: list[DatasetResult]) -> Table:
-    table = Table(title=f"Run {sequence}: {source}", title_justify="left")
-    table.add_column("dataset", overflow="fold")
-    table.add_column("status")
-    for heading, _ in _COUNTS:
-        table.add_column(heading, justify="right")
-    for result in results:
-        counts = [str(result.counts[name]) if name in result.counts else "" for _, name in _COUNTS]
-        table.add_row(result.dataset.dataset_id, result.status.replace("_", " "), *counts)
-    return table
-
-
-def _complain(console: Console, result: DatasetResult) -> None:
-    name = result.dataset.dataset_id
-    if result.error:
-        console.print(f"[red]Failed[/red] {name}: {result.error}", markup=True, highlight=False)
-    if result.withdrawal_refused:
-        console.print(f"[red]Needs a decision[/red] {name}: {result.withdrawal_refused}")
-    for drift in result.drift:
-        console.print(
-            f"[yellow]Drift[/yellow] {name}: field {drift['field']} {drift['kind']}"
-            f" (expected {drift['expected']}, found {drift['found']})"
-        )
+def _show_result(result: DatasetResult) -> None:
+    counts = [
+        f"{result.counts[name]} {heading}" for heading, name in _COUNTS if result.counts.get(name)
+    ]
+    status = [] if counts else [result.status.replace("_", " ")]
+    click.echo(f"  {result.dataset.dataset_id}: {', '.join(status + counts)}")
+    if result.drift:
+        drift = ", ".join(f"{change['field']} {change['kind']}" for change in result.drift)
+        click.secho(f"    drift against the registry: {drift}", fg="yellow")
+    if problem := result.error or result.withdrawal_refused:
+        click.secho(f"    {problem}", fg="red")
 
 
 def _where(settings: Settings) -> str:
@@ -118,23 +105,23 @@ _ANSWERS = (
 )
 
 
-def _show_answers(console: Console, settings: Settings) -> None:
+def _show_answers(settings: Settings) -> None:
     if settings.target != "duckdb":
-        console.print("Marts are built; ask them in Snowflake.")
+        click.echo("The marts are built; ask them there.")
         return
     import duckdb
 
-    with duckdb.connect(settings.warehouse_path, read_only=True) as connection:
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         schemas = connection.execute(
             "select table_schema, count(*) from information_schema.tables"
             " where table_schema in ('raw', 'staging', 'intermediate', 'snapshots', 'marts')"
             " group by 1 order by 1"
         ).fetchall()
-        console.print("Built: " + ", ".join(f"{count} tables in {name}" for name, count in schemas))
+        click.echo("  holds " + ", ".join(f"{count} tables in {name}" for name, count in schemas))
         for question, query in _ANSWERS:
             rows = connection.execute(query).fetchall()
-            answer = "; ".join(" ".join(str(value) for value in row) for row in rows)
-            console.print(f"{question}: {answer}", highlight=False)
+            answer = "; ".join(" ".join(map(str, row)) for row in rows)
+            click.echo(f"{question}: {answer}")
 
 
 def _run_as_dict(outcome: Outcome, settings: Settings) -> dict[str, Any]:
@@ -164,24 +151,66 @@ def _run_as_dict(outcome: Outcome, settings: Settings) -> dict[str, Any]:
 
 
 def show_status(settings: Settings, *, as_json: bool) -> None:
-    """Print what MongoDB holds, dataset by dataset."""
+    """Print what MongoDB holds, dataset by dataset, and what changed last."""
     from ingestion.document_store import DocumentStore
     from ingestion.mongod import connect
 
-    with connect(settings) as database:
-        status = DocumentStore(database).status()
+    status: dict[str, Any] = {"store": None, "lock": None, "last_run": None, "datasets": []}
+    # Asking must not leave an empty store behind.
+    if settings.mongodb_uri or settings.home.exists():
+        with connect(settings) as database:
+            status = DocumentStore(database).status()
     if as_json:
         _dump(status)
         return
-    raise NotImplementedError
-
-
-def show_replay(differences: Any, *, as_json: bool) -> None:
-    """Print how raw differed from MongoDB."""
-    if as_json:
-        _dump(differences)
+    run = status["last_run"]
+    if run is None:
+        click.echo(f"Nothing was loaded yet in {settings.home}: see `make help`.")
         return
-    raise NotImplementedError
+    if status["store"]["origin"] == "synthetic":
+        click.secho("Synthetic sample: nothing here is real.", fg="yellow")
+    click.echo(f"Last run: {run['_id']} ({run['run_id']}), {run['purpose']}, {run['status']}")
+    if status["lock"]:
+        click.echo(f"Locked by: {status['lock']}")
+    for dataset in status["datasets"]:
+        _show_dataset_status(dataset)
+
+
+def _show_dataset_status(dataset: dict[str, Any]) -> None:
+    click.secho(dataset["dataset"], bold=True)
+    click.echo(f"  {dataset['rows_present']} records present, {dataset['versions']} versions kept")
+    for heading, name in (("last seen", "last_load"), ("last pull", "last_pull")):
+        if load := dataset[name]:
+            when = load["finished_at"] or load["started_at"]
+            processed = (load.get("portal") or {}).get("data_processed")
+            told = f", the portal's data of {processed}" if processed else ""
+            problem = f": {load['error']}" if load.get("error") else ""
+            click.echo(f"  {heading}: {when:%Y-%m-%d %H:%M} UTC, {load['status']}{told}{problem}")
+    if change := dataset["last_change"]:
+        counts = ", ".join(
+            f"{change[name]} {heading}"
+            for heading, name in _COUNTS
+            if change.get(name) and heading not in ("received", "unchanged")
+        )
+        click.echo(f"  last change: run {change['run_sequence']}, {counts}")
+    if dataset["quarantined"]:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in dataset["quarantined"].items())
+        click.secho(f"  quarantined: {reasons}", fg="red")
+
+
+def show_replay(report: ReplayReport, *, as_json: bool) -> None:
+    """Print how raw differed from MongoDB, and what was rebuilt."""
+    if as_json:
+        _dump(asdict(report))
+        return
+    for difference in report.differences:
+        click.echo(str(difference))
+    if report.load:
+        click.echo(f"Rebuilt: {report.load}")
+    elif any(d.missing or d.extra or d.different for d in report.differences):
+        click.echo("`colleges replay --apply` rebuilds raw from MongoDB.")
+    else:
+        click.echo("raw holds exactly what MongoDB holds.")
 
 
 def _dump(value: Any) -> None:
