@@ -22,11 +22,13 @@ import subprocess
 import threading
 import time
 import uuid
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -38,7 +40,7 @@ from gridfs import GridFSBucket, NoFile
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, WriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
 from ingestion.errors import LockedError, MixedOriginError, StoreError
 from ingestion.mongod import mongodb_errors
@@ -249,7 +251,9 @@ class DocumentStore:
         Raises:
             LockedError: somebody else holds it, and lives.
         """
-        with StoreLock(self.database["locks"], purpose) as held:
+        with StoreLock(
+            self.database["locks"], purpose, lease_s=LEASE_S, heartbeat_s=HEARTBEAT_S
+        ) as held:
             self._lock = held
             try:
                 self.recover()
@@ -413,8 +417,8 @@ class DocumentStore:
         """
         withdrawn = 0
         with mongodb_errors(f"withdraw records of {load.dataset.dataset_id}"):
-            present = (key for key, _ in self._present(load.dataset, load.finished))
-            while page := [key for key, _ in zip(present, range(TOMBSTONE_PAGE), strict=False)]:
+            present = self._present(load.dataset, load.finished)
+            while page := [key for key, _ in islice(present, TOMBSTONE_PAGE)]:
                 self._check_lock()
                 if missing := seen.missing(page):
                     self._insert_tombstones(load, missing)
@@ -631,8 +635,12 @@ class DocumentStore:
         if not wanted:
             return
         import pyarrow as pa
-        from pymongoarrow.context import PyMongoArrowContext
-        from pymongoarrow.schema import Schema
+
+        with warnings.catch_warnings():
+            # Its wheel was built against an earlier patch release of pyarrow, whose classes grew.
+            warnings.filterwarnings("ignore", message=".*size changed, may indicate binary")
+            from pymongoarrow.context import PyMongoArrowContext
+            from pymongoarrow.schema import Schema
 
         types = {
             "record_key": pa.string(),
@@ -809,7 +817,7 @@ class DocumentStore:
         versions = self._versions(load.dataset)
         try:
             versions.insert_many([_version(load, *record) for _, record in fresh], ordered=False)
-        except (*_REFUSALS, BulkWriteError):
+        except (*_REFUSALS, OperationFailure):
             # One bad document takes others of its message down with it, so each is tried alone. An
             # error that is not a document's fault (a full disk) comes again and ends the load.
             for kind, record in fresh:
@@ -830,8 +838,8 @@ class DocumentStore:
                     "with different content. The load was not committed; this is a fault of the "
                     "program, please report it."
                 ) from error
-        except (*_REFUSALS, WriteError) as error:
-            if isinstance(error, WriteError) and error.code not in _DOCUMENT_CODES:
+        except (*_REFUSALS, OperationFailure) as error:
+            if isinstance(error, OperationFailure) and error.code not in _DOCUMENT_CODES:
                 raise
             self.quarantine(
                 load,
@@ -992,7 +1000,7 @@ class StoreLock:
     """The one lock of a store: a document that says who holds it. Use as a context manager.
 
     A holder on this machine is alive while its process is. Of one elsewhere only its heartbeat is
-    known: it counts as dead `LEASE_S` after the last one, by the MongoDB server's clock alone.
+    known: it counts as dead a lease after the last one, by the MongoDB server's clock alone.
     """
 
     def __init__(
@@ -1000,10 +1008,10 @@ class StoreLock:
         locks: Collection[Document],
         purpose: str,
         *,
-        lease_s: float = LEASE_S,
-        heartbeat_s: float = HEARTBEAT_S,
+        lease_s: float,
+        heartbeat_s: float,
     ) -> None:
-        """``purpose`` is told to whoever finds the lock held."""
+        """``purpose`` is told to whoever finds the lock held; the heartbeat beats the lease."""
         self._locks = locks
         self._purpose = purpose
         self._lease_s = lease_s
