@@ -5,6 +5,7 @@ Shapes are those of the real records; field order too.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -222,11 +223,11 @@ def _area(there: Sequence[Block], offset: Point, *, is_invalid: bool) -> Record:
     if is_invalid:
         # Some of the real polygons cross themselves, too.
         rings[0][1], rings[0][2] = rings[0][2], rings[0][1]
-    middle = sum(block.centre[1] for block in there) / len(there)
+    middle = math.fsum(block.centre[1] for block in there) / len(there)
     narrowing = m_per_degree_longitude(middle + offset[1]) / m_per_degree_longitude(middle)
     return {
-        "st_area_shape": narrowing * sum(block.area_m2 for block in there),
-        "st_perimeter_shape": sum(block.perimeter_m for block in there),
+        "st_area_shape": narrowing * math.fsum(block.area_m2 for block in there),
+        "st_perimeter_shape": math.fsum(block.perimeter_m for block in there),
         "type_etabl": "Collège",
         "geo_shape": {
             "type": "Feature",
@@ -234,7 +235,7 @@ def _area(there: Sequence[Block], offset: Point, *, is_invalid: bool) -> Record:
             "properties": {},
         },
         "geo_point_2d": {
-            "lon": sum(block.centre[0] for block in there) / len(there) + offset[0],
+            "lon": math.fsum(block.centre[0] for block in there) / len(there) + offset[0],
             "lat": middle + offset[1],
         },
     }

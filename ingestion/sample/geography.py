@@ -2,7 +2,8 @@
 
 The outlines are drawn by hand from named corners, so that neighbours share their borders exactly.
 They have the look of Paris and none of its survey: nothing here may be used as a map.
-Coordinates are (longitude, latitude) in degrees, WGS 84.
+Coordinates are (longitude, latitude) in degrees, WGS 84. Sums are ``math.fsum``: the result of
+``sum`` over floats depends on the version of Python, and the sample's bytes must not.
 """
 
 from __future__ import annotations
@@ -291,8 +292,8 @@ def contains(ring: Sequence[Point], point: Point) -> bool:
 
 def area_m2(ring: Sequence[Point]) -> float:
     """Area in square metres."""
-    middle = sum(y for _, y in ring) / len(ring)
-    twice = sum(
+    middle = math.fsum(y for _, y in ring) / len(ring)
+    twice = math.fsum(
         x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(ring, (*ring[1:], ring[0]), strict=True)
     )
     return abs(twice) / 2 * M_PER_DEGREE_LATITUDE * m_per_degree_longitude(middle)
@@ -300,7 +301,7 @@ def area_m2(ring: Sequence[Point]) -> float:
 
 def perimeter_m(ring: Sequence[Point]) -> float:
     """Length of the closed ring in metres."""
-    return sum(distance_m(a, b) for a, b in zip(ring, (*ring[1:], ring[0]), strict=True))
+    return math.fsum(distance_m(a, b) for a, b in zip(ring, (*ring[1:], ring[0]), strict=True))
 
 
 def centroid(ring: Sequence[Point]) -> Point:
