@@ -16,7 +16,7 @@
             select * from {{ versions }}
             where not is_withdrawn
             qualify row_number() over (
-                partition by record_key order by run_sequence desc, content_hash
+                partition by record_key order by run_sequence desc, content_hash asc
             ) = 1
         ) as held
         inner join (
@@ -26,7 +26,7 @@
                 extracted_at
             from {{ versions }}
             qualify row_number() over (
-                partition by record_key order by run_sequence desc, content_hash
+                partition by record_key order by run_sequence desc, content_hash asc
             ) = 1
         ) as latest
             on held.record_key = latest.record_key

@@ -1,4 +1,4 @@
-{#- Each round joins the clusters that are each other's best candidate; clusters of up to 2^rounds
+{#- Each round joins the clusters that are each two's best candidate; clusters of up to 2^rounds
     names. A singular test fails if a candidate is left over. -#}
 {% set rounds = 3 %}
 
@@ -30,10 +30,11 @@ first_seen as (
         first_run_sequence,
         first_school_year_start
     from records
-    qualify row_number() over (
-        partition by identity_key
-        order by first_run_sequence, first_school_year_start, record_key
-    ) = 1
+    qualify
+        row_number() over (
+            partition by identity_key
+            order by first_run_sequence, first_school_year_start, record_key
+        ) = 1
 
 ),
 
@@ -73,31 +74,31 @@ edges as (
 
     select
         one.seniority as seniority_a,
-        other.seniority as seniority_b,
+        two.seniority as seniority_b,
         candidates.decided_run_sequence,
         row_number() over (
             order by
-                candidates.decided_run_sequence,
-                candidates.rule,
+                candidates.decided_run_sequence asc,
+                candidates.match_rule asc,
                 candidates.name_similarity desc,
-                candidates.distance_m,
-                candidates.identity_key_a,
-                candidates.identity_key_b
+                candidates.distance_m asc,
+                candidates.identity_key_a asc,
+                candidates.identity_key_b asc
         ) as preference
     from candidates
     inner join ranked as one
         on candidates.identity_key_a = one.identity_key
-    inner join ranked as other
-        on candidates.identity_key_b = other.identity_key
+    inner join ranked as two
+        on candidates.identity_key_b = two.identity_key
 
 ),
 
--- cluster: the seniority of its most senior member
+-- leader: the seniority of the most senior member of a cluster
 clusters_0 as (
 
     select
         seniority,
-        seniority as cluster,
+        seniority as leader,
         is_decided
     from ranked
 
@@ -108,23 +109,23 @@ clusters_0 as (
 cluster_years_{{ round }} as (
 
     select
-        {{ before }}.cluster,
+        {{ before }}.leader,
         held_years.school_year_start,
         min(held_years.known_from_run_sequence) as known_from_run_sequence
     from held_years
     inner join {{ before }}
         on held_years.seniority = {{ before }}.seniority
-    group by {{ before }}.cluster, held_years.school_year_start
+    group by {{ before }}.leader, held_years.school_year_start
 
 ),
 
 cluster_decisions_{{ round }} as (
 
     select
-        cluster,
+        leader,
         count(distinct case when is_decided then seniority end) as decided_members
     from {{ before }}
-    group by cluster
+    group by leader
 
 ),
 
@@ -133,20 +134,20 @@ open_edges_{{ round }} as (
     select
         edges.preference,
         edges.decided_run_sequence,
-        least(one.cluster, other.cluster) as senior_cluster,
-        greatest(one.cluster, other.cluster) as junior_cluster
+        least(one.leader, two.leader) as senior_leader,
+        greatest(one.leader, two.leader) as junior_leader
     from edges
     inner join {{ before }} as one
         on edges.seniority_a = one.seniority
-    inner join {{ before }} as other
-        on edges.seniority_b = other.seniority
+    inner join {{ before }} as two
+        on edges.seniority_b = two.seniority
     inner join cluster_decisions_{{ round }} as decisions_one
-        on one.cluster = decisions_one.cluster
-    inner join cluster_decisions_{{ round }} as decisions_other
-        on other.cluster = decisions_other.cluster
+        on one.leader = decisions_one.leader
+    inner join cluster_decisions_{{ round }} as decisions_two
+        on two.leader = decisions_two.leader
     where
-        one.cluster <> other.cluster
-        and decisions_one.decided_members + decisions_other.decided_members < 2
+        one.leader <> two.leader
+        and decisions_one.decided_members + decisions_two.decided_members < 2
 
 ),
 
@@ -156,10 +157,10 @@ overlapping_edges_{{ round }} as (
     select distinct open_edges.preference
     from open_edges_{{ round }} as open_edges
     inner join cluster_years_{{ round }} as senior_years
-        on open_edges.senior_cluster = senior_years.cluster
+        on open_edges.senior_leader = senior_years.leader
     inner join cluster_years_{{ round }} as junior_years
         on
-            open_edges.junior_cluster = junior_years.cluster
+            open_edges.junior_leader = junior_years.leader
             and senior_years.school_year_start = junior_years.school_year_start
     where
         greatest(senior_years.known_from_run_sequence, junior_years.known_from_run_sequence)
@@ -177,33 +178,43 @@ possible_edges_{{ round }} as (
 
 ),
 
+edge_ends_{{ round }} as (
+
+    select
+        senior_leader as leader,
+        preference
+    from possible_edges_{{ round }}
+    union all
+    select
+        junior_leader as leader,
+        preference
+    from possible_edges_{{ round }}
+
+),
+
 best_edges_{{ round }} as (
 
     select
-        cluster,
+        leader,
         min(preference) as preference
-    from (
-        select senior_cluster as cluster, preference from possible_edges_{{ round }}
-        union all
-        select junior_cluster as cluster, preference from possible_edges_{{ round }}
-    ) as ends
-    group by cluster
+    from edge_ends_{{ round }}
+    group by leader
 
 ),
 
 mergers_{{ round }} as (
 
     select
-        possible_edges.senior_cluster,
-        possible_edges.junior_cluster
+        possible_edges.senior_leader,
+        possible_edges.junior_leader
     from possible_edges_{{ round }} as possible_edges
     inner join best_edges_{{ round }} as best_of_senior
         on
-            possible_edges.senior_cluster = best_of_senior.cluster
+            possible_edges.senior_leader = best_of_senior.leader
             and possible_edges.preference = best_of_senior.preference
     inner join best_edges_{{ round }} as best_of_junior
         on
-            possible_edges.junior_cluster = best_of_junior.cluster
+            possible_edges.junior_leader = best_of_junior.leader
             and possible_edges.preference = best_of_junior.preference
 
 ),
@@ -212,11 +223,11 @@ clusters_{{ round }} as (
 
     select
         {{ before }}.seniority,
-        coalesce(mergers.senior_cluster, {{ before }}.cluster) as cluster,
+        coalesce(mergers.senior_leader, {{ before }}.leader) as leader,
         {{ before }}.is_decided
     from {{ before }}
     left join mergers_{{ round }} as mergers
-        on {{ before }}.cluster = mergers.junior_cluster
+        on {{ before }}.leader = mergers.junior_leader
 
 ),
 
@@ -232,7 +243,7 @@ final as (
     inner join clusters_{{ rounds }} as clusters
         on ranked.seniority = clusters.seniority
     inner join ranked as leaders
-        on clusters.cluster = leaders.seniority
+        on clusters.leader = leaders.seniority
 
 )
 

@@ -37,7 +37,9 @@ neighbour_steps as (
     {% for x in [-1, 0, 1] -%}
     {% set outer_loop = loop -%}
     {% for y in [-1, 0, 1] -%}
-    select {{ x }} as step_x, {{ y }} as step_y
+    select
+        {{ x }} as step_x,
+        {{ y }} as step_y
     {{- ' union all' if not (loop.last and outer_loop.last) }}
     {% endfor -%}
     {% endfor %}
@@ -58,21 +60,21 @@ same_name as (
 
     select
         one.identity_key as identity_key_a,
-        other.identity_key as identity_key_b,
+        two.identity_key as identity_key_b,
         one.name_key as name_key_a,
-        other.name_key as name_key_b,
-        one.is_decided and other.is_decided as is_decided,
-        'same_name' as rule,
+        two.name_key as name_key_b,
+        one.is_decided and two.is_decided as is_decided,
+        'same_name' as match_rule,
         {{ same_name_within_m }} as within_m,
-        greatest(one.known_from_run_sequence, other.known_from_run_sequence)
+        greatest(one.known_from_run_sequence, two.known_from_run_sequence)
             as decided_run_sequence,
-        {{ haversine_m('one.longitude', 'one.latitude', 'other.longitude', 'other.latitude') }}
+        {{ haversine_m('one.longitude', 'one.latitude', 'two.longitude', 'two.latitude') }}
             as distance_m
     from places as one
-    inner join places as other
+    inner join places as two
         on
-            one.name_key = other.name_key
-            and one.identity_key < other.identity_key
+            one.name_key = two.name_key
+            and one.identity_key < two.identity_key
 
 ),
 
@@ -80,22 +82,22 @@ similar_name as (
 
     select
         one.identity_key as identity_key_a,
-        other.identity_key as identity_key_b,
+        two.identity_key as identity_key_b,
         one.name_key as name_key_a,
-        other.name_key as name_key_b,
-        one.is_decided and other.is_decided as is_decided,
-        'similar_name' as rule,
+        two.name_key as name_key_b,
+        one.is_decided and two.is_decided as is_decided,
+        'similar_name' as match_rule,
         {{ similar_name_within_m }} as within_m,
-        greatest(one.known_from_run_sequence, other.known_from_run_sequence)
+        greatest(one.known_from_run_sequence, two.known_from_run_sequence)
             as decided_run_sequence,
-        {{ haversine_m('one.longitude', 'one.latitude', 'other.longitude', 'other.latitude') }}
+        {{ haversine_m('one.longitude', 'one.latitude', 'two.longitude', 'two.latitude') }}
             as distance_m
     from places as one
-    inner join seen_from_neighbours as other
+    inner join seen_from_neighbours as two
         on
-            one.cell_x = other.seen_from_x
-            and one.cell_y = other.seen_from_y
-            and one.identity_key < other.identity_key
+            one.cell_x = two.seen_from_x
+            and one.cell_y = two.seen_from_y
+            and one.identity_key < two.identity_key
 
 ),
 
@@ -117,7 +119,7 @@ compared as (
         name_key_a,
         name_key_b,
         is_decided,
-        rule,
+        match_rule,
         decided_run_sequence,
         distance_m,
         {{ name_similarity('name_key_a', 'name_key_b') }} as name_similarity
@@ -131,16 +133,23 @@ final as (
     select
         identity_key_a,
         identity_key_b,
-        rule,
+        match_rule,
         decided_run_sequence,
         name_similarity,
         distance_m
     from compared
     where not is_decided and name_similarity >= {{ similar_from }}
-    qualify row_number() over (
-        partition by identity_key_a, identity_key_b
-        order by decided_run_sequence, rule, name_similarity desc, distance_m, name_key_a, name_key_b
-    ) = 1
+    qualify
+        row_number() over (
+            partition by identity_key_a, identity_key_b
+            order by
+                decided_run_sequence asc,
+                match_rule asc,
+                name_similarity desc,
+                distance_m asc,
+                name_key_a asc,
+                name_key_b asc
+        ) = 1
 
 )
 

@@ -63,9 +63,10 @@ one_decision as (
 
     select *
     from decided
-    qualify row_number() over (
-        partition by insee_code, name_key order by canonical_name_key
-    ) = 1
+    qualify
+        row_number() over (
+            partition by insee_code, name_key order by canonical_name_key
+        ) = 1
 
 ),
 

@@ -77,10 +77,15 @@ deduplicated as (
         ) = 1 as is_year_withdrawn,
         count(*) over (partition by college_id, school_year_start) as record_count
     from expanded
-    qualify row_number() over (
-        partition by college_id, school_year_start
-        order by school_years_in_label, is_withdrawn, run_sequence desc, record_key
-    ) = 1
+    qualify
+        row_number() over (
+            partition by college_id, school_year_start
+            order by
+                school_years_in_label asc,
+                is_withdrawn asc,
+                run_sequence desc,
+                record_key asc
+        ) = 1
 
 ),
 

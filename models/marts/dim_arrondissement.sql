@@ -16,13 +16,15 @@ school_years as (
 named_by_colleges as (
 
     select
-        arrondissement_number,
-        min(insee_code) as insee_code
+        school_years.arrondissement_number,
+        min(school_years.insee_code) as insee_code
     from school_years
+    left join arrondissements
+        on school_years.arrondissement_number = arrondissements.arrondissement_number
     where
-        arrondissement_number is not null
-        and arrondissement_number not in (select arrondissement_number from arrondissements)
-    group by arrondissement_number
+        school_years.arrondissement_number is not null
+        and arrondissements.arrondissement_number is null
+    group by school_years.arrondissement_number
 
 ),
 

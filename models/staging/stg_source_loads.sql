@@ -36,9 +36,10 @@ final as (
         is_synthetic,
         error
     from source
-    qualify row_number() over (
-        partition by dataset, run_sequence order by finished_at desc, run_id
-    ) = 1
+    qualify
+        row_number() over (
+            partition by dataset, run_sequence order by finished_at desc, run_id asc
+        ) = 1
 
 )
 

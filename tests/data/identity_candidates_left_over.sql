@@ -21,7 +21,9 @@ school_years as (
 
 decided as (
 
-    select distinct college_id from identities where is_decided
+    select distinct college_id
+    from identities
+    where is_decided
 
 )
 
@@ -31,20 +33,20 @@ select
 from candidates
 inner join identities as one
     on candidates.identity_key_a = one.identity_key
-inner join identities as other
-    on candidates.identity_key_b = other.identity_key
+inner join identities as two
+    on candidates.identity_key_b = two.identity_key
 where
-    one.college_id <> other.college_id
+    one.college_id <> two.college_id
     and not (
-        one.college_id in (select college_id from decided)
-        and other.college_id in (select college_id from decided)
+        one.college_id in (select decided.college_id from decided)
+        and two.college_id in (select decided.college_id from decided)
     )
     and not exists (
         select 1
         from school_years as years_of_one
-        inner join school_years as years_of_other
-            on years_of_one.school_year_start = years_of_other.school_year_start
+        inner join school_years as years_of_two
+            on years_of_one.school_year_start = years_of_two.school_year_start
         where
             years_of_one.college_id = one.college_id
-            and years_of_other.college_id = other.college_id
+            and years_of_two.college_id = two.college_id
     )

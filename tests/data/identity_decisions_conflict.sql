@@ -23,7 +23,7 @@ contradictory as (
     select
         insee_code,
         name_key,
-        'two canonical names' as conflict
+        'two canonical names' as problem
     from compared
     group by insee_code, name_key
     having count(distinct canonical_name_key) > 1
@@ -35,13 +35,13 @@ chained as (
     select
         one.insee_code,
         one.name_key,
-        'its canonical name is a spelling of another' as conflict
+        'its canonical name is a spelling of another' as problem
     from compared as one
-    inner join compared as other
+    inner join compared as two
         on
-            one.insee_code = other.insee_code
-            and one.canonical_name_key = other.name_key
-    where other.canonical_name_key <> other.name_key
+            one.insee_code = two.insee_code
+            and one.canonical_name_key = two.name_key
+    where two.canonical_name_key <> two.name_key
 
 )
 

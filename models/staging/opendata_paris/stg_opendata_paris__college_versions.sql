@@ -32,9 +32,10 @@ deduplicated as (
 
     select *
     from typed
-    qualify row_number() over (
-        partition by record_key, run_sequence order by is_withdrawn, content_hash
-    ) = 1
+    qualify
+        row_number() over (
+            partition by record_key, run_sequence order by is_withdrawn, content_hash
+        ) = 1
 
 ),
 

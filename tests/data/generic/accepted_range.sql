@@ -5,10 +5,10 @@ select {{ column_name }}
 from {{ model }}
 where
     false
-    {%- if min_value is not none %}
+{%- if min_value is not none %}
     or {{ column_name }} < {{ min_value }}
     {%- endif %}
-    {%- if max_value is not none %}
+{%- if max_value is not none %}
     or {{ column_name }} > {{ max_value }}
     {%- endif %}
 

@@ -1,17 +1,17 @@
--- haversine_m: a degree of longitude at 60° N is half a degree of latitude; rows are wrong distances
+-- haversine_m: a degree of longitude at 60° N is half a degree of latitude; rows are wrong
 with
 
 cases as (
 
-    select 2.0 as lon_a, 48.0 as lat_a, 2.0 as lon_b, 49.0 as lat_b, 111195.1 as expected
-    union all
-    select 2.0, 60.0, 3.0, 60.0, 55597.0
-    union all
-    select 0.0, 0.0, 180.0, 0.0, 20015114.4
-    union all
-    select 2.3, 48.9, 2.3, 48.9, 0.0
-    union all
-    select 2.3, cast(null as double), 2.3, 48.9, cast(null as double)
+    select cases.*
+    from (
+        values
+        (2.0, 48.0, 2.0, 49.0, 111195.1),
+        (2.0, 60.0, 3.0, 60.0, 55597.0),
+        (0.0, 0.0, 180.0, 0.0, 20015114.4),
+        (2.3, 48.9, 2.3, 48.9, 0.0),
+        (2.3, null, 2.3, 48.9, null)
+    ) as cases (lon_a, lat_a, lon_b, lat_b, expected)
 
 )
 

@@ -10,7 +10,8 @@
   "shape": {"type": "Point", "coordinates": [2.25, 48.5]}, "point": null}'
 {%- endset %}
 {% set no_shape -%}
-'{"name": null, "n": 1.5, "i": null, "code": 75, "shape": null, "point": {"lon": 2.25, "lat": 48.5}}'
+'{"name": null, "n": 1.5, "i": null, "code": 75, "shape": null,
+  "point": {"lon": 2.25, "lat": 48.5}}'
 {%- endset %}
 {% set no_geo = "'{}'" %}
 
@@ -20,7 +21,7 @@ cases as (
 
     select
         {{ json_from_text(feature) }} as payload,
-        'A' as name,
+        'A' as trimmed,
         cast(null as double) as n,
         86 as i,
         '75120' as code,
@@ -28,18 +29,42 @@ cases as (
         48.5 as latitude,
         true as has_geometry
     union all
-    select {{ json_from_text(bare_geometry) }}, null, 1.5, 86, '075', 2.25, 48.5, true
+    select
+        {{ json_from_text(bare_geometry) }} as payload,
+        null as trimmed,
+        1.5 as n,
+        86 as i,
+        '075' as code,
+        2.25 as longitude,
+        48.5 as latitude,
+        true as has_geometry
     union all
-    select {{ json_from_text(no_shape) }}, null, 1.5, null, '75', 2.25, 48.5, false
+    select
+        {{ json_from_text(no_shape) }} as payload,
+        null as trimmed,
+        1.5 as n,
+        null as i,
+        '75' as code,
+        2.25 as longitude,
+        48.5 as latitude,
+        false as has_geometry
     union all
-    select {{ json_from_text(no_geo) }}, null, null, null, null, null, null, false
+    select
+        {{ json_from_text(no_geo) }} as payload,
+        null as trimmed,
+        null as n,
+        null as i,
+        null as code,
+        null as longitude,
+        null as latitude,
+        false as has_geometry
 
 )
 
 select code
 from cases
 where
-    {{ json_text('payload', 'name') }} is distinct from name
+    {{ json_text('payload', 'name') }} is distinct from trimmed
     or {{ json_number('payload', 'n') }} is distinct from n
     or {{ json_integer('payload', 'i') }} is distinct from i
     or {{ json_code('payload', 'code') }} is distinct from code

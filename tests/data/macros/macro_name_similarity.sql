@@ -3,21 +3,22 @@ with
 
 cases as (
 
-    select 'FRANCOISE SELIGMANN' as one, 'FRANCOISE SELIGMAN' as other, 0.947 as expected
-    union all
-    select 'LA ROSE BLANCHE', 'ROSE BLANCHE', 1.0
-    union all
-    select 'ROSE', 'ROSERAIE', 0.5
-    union all
-    select 'PAUL BERT 12', 'PAUL BERT 13', 0.0
-    union all
-    select 'HENRI IV', 'HENRI VI', 0.75
+    select cases.*
+    from (
+        values
+        ('FRANCOISE SELIGMANN', 'FRANCOISE SELIGMAN', 0.947),
+        ('LA ROSE BLANCHE', 'ROSE BLANCHE', 1.0),
+        ('ROSE', 'ROSERAIE', 0.5),
+        ('PAUL BERT 12', 'PAUL BERT 13', 0.0),
+        ('HENRI IV', 'HENRI VI', 0.75)
+    ) as cases (name_a, name_b, expected)
 
 )
 
 select
-    one,
-    other,
-    {{ name_similarity('one', 'other') }} as found
+    name_a,
+    name_b,
+    {{ name_similarity('name_a', 'name_b') }} as found
 from cases
-where abs({{ name_similarity('one', 'other') }} - expected) > 0.001
+where
+    abs({{ name_similarity('name_a', 'name_b') }} - expected) > 0.001

@@ -3,19 +3,17 @@ with
 
 cases as (
 
-    select '2020-2021' as label, 2020 as first_start, 2020 as last_start
-    union all
-    select '2020/2021', 2020, 2020
-    union all
-    select '2017/2018 - 2018/2019', 2017, 2018
-    union all
-    select '2017-2018 / 2019-2020', 2017, 2019
-    union all
-    select '2020/21', 2020, 2020
-    union all
-    select 'Rentrée 2020', 2020, 2020
-    union all
-    select 'inconnue', cast(null as integer), cast(null as integer)
+    select cases.*
+    from (
+        values
+        ('2020-2021', 2020, 2020),
+        ('2020/2021', 2020, 2020),
+        ('2017/2018 - 2018/2019', 2017, 2018),
+        ('2017-2018 / 2019-2020', 2017, 2019),
+        ('2020/21', 2020, 2020),
+        ('Rentrée 2020', 2020, 2020),
+        ('inconnue', null, null)
+    ) as cases (label, first_start, last_start)
 
 )
 

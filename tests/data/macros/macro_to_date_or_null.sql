@@ -1,25 +1,25 @@
--- to_date_or_null: rows are the inputs whose result is not the one expected
+-- to_date_or_null: rows are the texts whose result is not the one expected
 with
 
 cases as (
 
-    select '2023' as input, cast('2023-01-01' as date) as expected
-    union all
-    select '2023-09', cast('2023-09-01' as date)
-    union all
-    select '2023-09-04', cast('2023-09-04' as date)
-    union all
-    select '2023-09-04T00:00:00+00:00', cast('2023-09-04' as date)
-    union all
-    select '2099-12-31', cast('2099-12-31' as date)
-    union all
-    select 'NS', cast(null as date)
+    select cases.*
+    from (
+        values
+        ('2023', '2023-01-01'),
+        ('2023-09', '2023-09-01'),
+        ('2023-09-04', '2023-09-04'),
+        ('2023-09-04T00:00:00+00:00', '2023-09-04'),
+        ('2099-12-31', '2099-12-31'),
+        ('NS', null)
+    ) as cases (written, expected)
 
 )
 
 select
-    input,
+    written,
     expected,
-    {{ to_date_or_null('input') }} as found
+    {{ to_date_or_null('written') }} as found
 from cases
-where {{ to_date_or_null('input') }} is distinct from expected
+where
+    {{ to_date_or_null('written') }} is distinct from cast(expected as date)

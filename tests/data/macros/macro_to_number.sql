@@ -1,31 +1,28 @@
--- to_number: rows are the inputs whose result is not the one expected
+-- to_number: rows are the texts whose result is not the one expected
 with
 
 cases as (
 
-    select '78.7' as input, cast(78.7 as double) as expected
-    union all
-    select '86.0', cast(86 as double)
-    union all
-    select '-1e2', cast(-100 as double)
-    union all
-    select '81,5', cast(81.5 as double)
-    union all
-    select 'NA', cast(null as double)
-    union all
-    select 'NS', cast(null as double)
-    union all
-    select 'NaN', cast(null as double)
-    union all
-    select 'Infinity', cast(null as double)
-    union all
-    select '', cast(null as double)
+    select cases.*
+    from (
+        values
+        ('78.7', 78.7),
+        ('86.0', 86),
+        ('-1e2', -100),
+        ('81,5', 81.5),
+        ('NA', null),
+        ('NS', null),
+        ('NaN', null),
+        ('Infinity', null),
+        ('', null)
+    ) as cases (written, expected)
 
 )
 
 select
-    input,
+    written,
     expected,
-    {{ to_number('input') }} as found
+    {{ to_number('written') }} as found
 from cases
-where {{ to_number('input') }} is distinct from expected
+where
+    {{ to_number('written') }} is distinct from cast(expected as double)
