@@ -1,0 +1,77 @@
+"""The command line as a person runs it: real processes, a home of its own, real dbt builds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ingestion.settings import PROJECT_DIR
+
+
+@dataclass(frozen=True)
+class Home:
+    """One ``COLLEGES_HOME``."""
+
+    path: Path
+
+    def colleges(
+        self, *arguments: str | Path, timeout: float = 280, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line; the caller looks at ``returncode``, ``stdout``, ``stderr``."""
+        # dbt's files beside the home: tests run at the same time must not share target/.
+        environment = os.environ | {
+            "COLLEGES_HOME": str(self.path),
+            "COLLEGES_TARGET": "duckdb",
+            "DBT_TARGET_PATH": str(self.path / "dbt-target"),
+            "DBT_LOG_PATH": str(self.path / "dbt-logs"),
+            **environ,
+        }
+        environment.pop("MONGODB_URI", None)
+        return subprocess.run(
+            [sys.executable, "-m", "ingestion.cli", *map(str, arguments)],
+            cwd=PROJECT_DIR,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def succeed(self, *arguments: str | Path) -> str:
+        """Run a command that must succeed; its standard output."""
+        done = self.colleges(*arguments)
+        assert done.returncode == 0, f"{arguments}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """``colleges status``, by dataset."""
+        status = json.loads(self.succeed("status", "--json"))
+        return {dataset["dataset"]: dataset for dataset in status["datasets"]}
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse."""
+        with duckdb.connect(str(self.path / "warehouse.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="session")
+def make_home() -> Iterator[Any]:
+    """A maker of homes, removed at the end; short paths, for mongod's socket."""
+    with tempfile.TemporaryDirectory(prefix="colleges-e2e-", dir="/tmp") as parent:
+
+        def make(name: str) -> Home:
+            path = Path(parent) / name
+            path.mkdir()
+            return Home(path)
+
+        yield make
