@@ -16,10 +16,11 @@ nearest as (
 
     select *
     from neighbours
-    qualify row_number() over (
-        partition by school_year, college_id
-        order by distance_km, neighbour_college_id
-    ) = 1
+    qualify
+        row_number() over (
+            partition by school_year, college_id
+            order by distance_km, neighbour_college_id
+        ) = 1
 
 ),
 

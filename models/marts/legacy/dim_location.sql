@@ -21,14 +21,15 @@ latest as (
     from colleges
     inner join record_locations
         on colleges.record_key = record_locations.record_key
-    qualify row_number() over (
-        partition by record_locations.location_id
-        order by
-            colleges.last_school_year_start desc,
-            colleges.is_withdrawn asc,
-            colleges.run_sequence desc,
-            colleges.record_key asc
-    ) = 1
+    qualify
+        row_number() over (
+            partition by record_locations.location_id
+            order by
+                colleges.last_school_year_start desc,
+                colleges.is_withdrawn asc,
+                colleges.run_sequence desc,
+                colleges.record_key asc
+        ) = 1
 
 ),
 
