@@ -63,21 +63,21 @@ def new_data(
 ) -> None:
     """Say that raw changed, which starts dbt; skip where it did not.
 
-    What raw holds is compared with what was last announced, not with what this run appended: a
-    load that was killed after its rows landed is announced by the next one.
+    The run that last wrote a version is compared with the one last announced, rather than the
+    rows this load appended counted: what a killed load left in raw is announced by the next one.
     """
-    target, version = params["target"], loaded["raw_version"]
+    target, newest = params["target"], loaded["loads"][-1]["newest_run_id"]
     announced = next(
         (
-            event.extra["raw_version"]
+            event.extra["newest_run_id"]
             for event in inlet_events[RAW].ascending(False).limit(50)
             if event.extra.get("target") == target
         ),
         None,
     )
-    if version == announced:
-        raise AirflowSkipException(f"Nothing landed in raw on {target} since {version}.")
-    outlet_events[RAW].extra = {"target": target, "raw_version": version}
+    if newest == announced:
+        raise AirflowSkipException(f"Nothing new in raw on {target} since run {newest}.")
+    outlet_events[RAW].extra = {"target": target, "newest_run_id": newest}
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, pool="default_pool")
