@@ -68,18 +68,25 @@ directory as (
 -- The ministry's results keep names that its directory no longer has.
 spellings as (
 
-    select uai, patronym_key as name_key, true as is_current from directory
+    select
+        uai,
+        {{ directory_name_key('patronym_key') }} as spelling,
+        1 as is_current
+    from directory
     union all
-    select uai, official_name_key as name_key, true as is_current from directory
+    select
+        uai,
+        {{ directory_name_key('official_name_key') }} as spelling,
+        1 as is_current
+    from directory
+    {% for results in ['ivac', 'ips_ap2022', 'ips_ap2023'] -%}
     union all
-    select uai, {{ normalise_name('establishment_name') }} as name_key, false as is_current
-    from ivac
-    union all
-    select uai, {{ normalise_name('establishment_name') }} as name_key, false as is_current
-    from ips_ap2022
-    union all
-    select uai, {{ normalise_name('establishment_name') }} as name_key, false as is_current
-    from ips_ap2023
+    select
+        uai,
+        {{ directory_name_key(normalise_name('establishment_name')) }} as spelling,
+        0 as is_current
+    from {{ results }}
+    {% endfor %}
 
 ),
 
@@ -88,13 +95,13 @@ directory_names as (
     select
         directory.uai,
         directory.insee_code,
-        {{ directory_name_key('spellings.name_key') }} as name_key,
-        max(case when spellings.is_current then 1 else 0 end) as is_current
+        spellings.spelling,
+        max(spellings.is_current) as is_current
     from spellings
     inner join directory
         on spellings.uai = directory.uai
-    where spellings.name_key is not null
-    group by 1, 2, 3
+    where spellings.spelling is not null
+    group by directory.uai, directory.insee_code, spellings.spelling
 
 ),
 
@@ -102,28 +109,37 @@ latest_years as (
 
     select
         college_id,
-        max(school_year_start) as latest_school_year_start
+        max(school_year_start) as school_year_start
     from school_years
     group by college_id
+
+),
+
+college_spellings as (
+
+    select
+        school_years.college_id,
+        school_years.insee_code,
+        {{ directory_name_key('school_years.name_key') }} as spelling,
+        case
+            when school_years.school_year_start = latest_years.school_year_start then 1
+            else 0
+        end as is_current
+    from school_years
+    inner join latest_years
+        on school_years.college_id = latest_years.college_id
 
 ),
 
 college_names as (
 
     select
-        school_years.college_id,
-        school_years.insee_code,
-        {{ directory_name_key('school_years.name_key') }} as name_key,
-        max(
-            case
-                when school_years.school_year_start = latest_years.latest_school_year_start then 1
-                else 0
-            end
-        ) as is_current
-    from school_years
-    inner join latest_years
-        on school_years.college_id = latest_years.college_id
-    group by 1, 2, 3
+        college_id,
+        insee_code,
+        spelling,
+        max(is_current) as is_current
+    from college_spellings
+    group by college_id, insee_code, spelling
 
 ),
 
@@ -208,7 +224,7 @@ by_decision as (
         decided.college_id,
         decided.uai,
         1 as rule_rank,
-        1.0 as name_similarity
+        cast(1 as double) as name_similarity
     from decided
     inner join directory
         on decided.uai = directory.uai
@@ -224,11 +240,11 @@ by_name_and_insee as (
             when college_names.is_current = 1 and directory_names.is_current = 1 then 2
             else 3
         end as rule_rank,
-        1.0 as name_similarity
+        cast(1 as double) as name_similarity
     from college_names
     inner join directory_names
         on
-            college_names.name_key = directory_names.name_key
+            college_names.spelling = directory_names.spelling
             and college_names.insee_code = directory_names.insee_code
 
 ),
@@ -239,11 +255,11 @@ near_names as (
         near.college_id,
         near.uai,
         near.distance_m,
-        college_names.name_key = directory_names.name_key as is_same_name,
+        college_names.spelling = directory_names.spelling as is_same_name,
         case
             when near.distance_m <= {{ similar_name_within_m }}
                 then
-                    {{ name_similarity('college_names.name_key', 'directory_names.name_key')
+                    {{ name_similarity('college_names.spelling', 'directory_names.spelling')
                        | indent(20) }}
         end as name_similarity
     from near
@@ -261,26 +277,38 @@ by_name_and_place as (
         college_id,
         uai,
         case when is_same_name then 4 else 5 end as rule_rank,
-        case when is_same_name then 1.0 else name_similarity end as name_similarity
+        case when is_same_name then cast(1 as double) else name_similarity end as name_similarity
     from near_names
     where is_same_name or name_similarity >= {{ similar_from }}
+
+),
+
+by_rule as (
+
+    select * from by_name_and_insee
+    union all
+    select * from by_name_and_place
 
 ),
 
 -- A person's word about a collège or an entry ends the matter for both.
 undecided as (
 
-    select pairs.*
-    from (
-        select * from by_name_and_insee
-        union all
-        select * from by_name_and_place
-    ) as pairs
-    left join (select distinct college_id from decided) as decided_colleges
-        on pairs.college_id = decided_colleges.college_id
-    left join (select distinct uai from decided where uai is not null) as decided_entries
-        on pairs.uai = decided_entries.uai
+    select by_rule.*
+    from by_rule
+    left join decided as decided_colleges
+        on by_rule.college_id = decided_colleges.college_id
+    left join decided as decided_entries
+        on by_rule.uai = decided_entries.uai
     where decided_colleges.college_id is null and decided_entries.uai is null
+
+),
+
+joined as (
+
+    select * from by_decision
+    union all
+    select * from undecided
 
 ),
 
@@ -291,11 +319,7 @@ best_rules as (
         uai,
         min(rule_rank) as rule_rank,
         max(name_similarity) as name_similarity
-    from (
-        select * from by_decision
-        union all
-        select * from undecided
-    ) as candidates
+    from joined
     group by college_id, uai
 
 ),
@@ -335,7 +359,6 @@ final as (
         end as uai_match_method,
         best_rules.name_similarity,
         distances.distance_m as uai_distance_m,
-        directory.patronym_key as directory_name_key,
         directory.is_listed
     from best_rules
     inner join directory

@@ -38,7 +38,6 @@ final as (
         uai_match_method,
         name_similarity,
         uai_distance_m,
-        directory_name_key,
         case
             when grade > best_grade_of_college or grade > best_grade_of_entry then 'outranked'
             when rivals_for_college > 1 or rivals_for_entry > 1 then 'ambiguous'
