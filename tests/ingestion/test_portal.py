@@ -45,7 +45,8 @@ from ingestion.replay_portal import Fault, ReplayPortal
 HOST = "portal.example"
 KEY = "c4n4ry0123456789"
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "portal"
-QUICK = Timeouts(connect=1.0, read=0.3, export=0.3, slow=0.6)
+PATIENT = Timeouts(connect=10, read=20, export=20, slow=20)
+QUICK = Timeouts(connect=10, read=0.8, export=0.8, slow=1.2)
 
 SCHOOLS = Dataset(
     dataset_id="schools",
@@ -102,7 +103,7 @@ def replay(
     state: Path, *faults: Fault, api_key: str | None = None, **options: Any
 ) -> Iterator[tuple[PortalClient, ReplayPortal, Sleeps]]:
     sleeps = Sleeps()
-    options = {"timeouts": QUICK, "sleep": sleeps} | options
+    options = {"timeouts": PATIENT, "sleep": sleeps} | options
     with (
         ReplayPortal(state, faults=faults, api_key=api_key) as portal,
         PortalClient(base_urls={"city": portal.base_url(HOST)}, **options) as client,
@@ -444,17 +445,18 @@ def test_server_errors_are_retried_a_bounded_number_of_times(state: Path) -> Non
 
 
 def test_an_export_is_retried_before_its_first_byte(state: Path) -> None:
-    with replay(state, Fault("stall", endpoint="exports", times=1)) as (client, portal, sleeps):
+    fault = Fault("stall", endpoint="exports", times=1)
+    with replay(state, fault, timeouts=QUICK) as (client, portal, sleeps):
         assert pull(client) == LINES
     assert (len(portal.requests), len(sleeps)) == (2, 1)
 
 
 def test_a_portal_that_accepts_and_is_silent(state: Path) -> None:
-    with replay(state, Fault("stall"), attempts=2) as (client, portal, _):
-        with pytest.raises(PortalUnreachableError, match=r"no answer within 0\.3 s"):
+    with replay(state, Fault("stall"), attempts=2, timeouts=QUICK) as (client, portal, _):
+        with pytest.raises(PortalUnreachableError, match=r"no answer within 0\.8 s"):
             client.probe(SCHOOLS)
         # The other datasets of the same portal do not wait for it again.
-        with pytest.raises(PortalUnreachableError, match=r"others: .*no answer within 0\.3 s"):
+        with pytest.raises(PortalUnreachableError, match=r"others: .*no answer within 0\.8 s"):
             client.probe(replace(SCHOOLS, dataset_id="others"))
     assert len(portal.requests) == 2
 
@@ -547,7 +549,6 @@ def chunked(*pieces: bytes) -> bytes:
 def raw_server(*answers: Answer, context: ssl.SSLContext | None = None) -> Iterator[Any]:
     """Sends each connection the next answer, the last one again and again; notes the requests."""
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(0.05)
     requests: list[bytes] = []
     stop = threading.Event()
 
@@ -570,8 +571,8 @@ def raw_server(*answers: Answer, context: ssl.SSLContext | None = None) -> Itera
         while not stop.is_set():
             try:
                 connection, _ = listener.accept()
-            except TimeoutError:
-                continue
+            except OSError:
+                return
             answer = answers[min(served, len(answers) - 1)]
             served += 1
             try:
@@ -585,13 +586,14 @@ def raw_server(*answers: Answer, context: ssl.SSLContext | None = None) -> Itera
         yield listener.getsockname()[1], requests
     finally:
         stop.set()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes accept
         thread.join(timeout=10)
         listener.close()
 
 
 @contextmanager
 def served(*answers: Answer, **options: Any) -> Iterator[tuple[PortalClient, list[bytes]]]:
-    options = {"timeouts": QUICK, "sleep": Sleeps(), "attempts": 2} | options
+    options = {"timeouts": PATIENT, "sleep": Sleeps(), "attempts": 2} | options
     with (
         raw_server(*answers) as (port, requests),
         PortalClient(base_urls={"city": f"http://127.0.0.1:{port}"}, **options) as client,
@@ -638,7 +640,7 @@ def test_nobody_listens_names_the_host_and_the_other_ways() -> None:
     ):
         client.probe(SCHOOLS)
     assert time.monotonic() - started < 5
-    for part in ("schools", f"127.0.0.1:{port}", "Connection refused", "make demo", "PORTAL=DIR"):
+    for part in ("schools", f"127.0.0.1:{port}: Connection refused. ", "make demo", "PORTAL=DIR"):
         assert part in str(e.value)
 
 
@@ -677,7 +679,7 @@ def test_a_host_that_drops_packets() -> None:
 def test_no_attempt_begins_late(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.portal.RETRY_FOR_S", 0.2)
     with (
-        replay(state, Fault("stall")) as (client, portal, _),
+        replay(state, Fault("stall"), timeouts=QUICK) as (client, portal, _),
         pytest.raises(PortalUnreachableError),
     ):
         client.probe(SCHOOLS)
@@ -842,10 +844,10 @@ def test_broken_gzip() -> None:
 
 def test_a_stream_that_stops_in_the_middle() -> None:
     begins = head("Transfer-Encoding: chunked") + b"3\r\n{}\n\r\n"
-    with served(then_silence(begins)) as (client, _):
+    with served(then_silence(begins), timeouts=QUICK) as (client, _):
         lines = client.stream_lines(SCHOOLS)
         assert next(lines) == [b"{}"]
-        with pytest.raises(IncompletePullError, match=r"no more bytes within 0\.3 s"):
+        with pytest.raises(IncompletePullError, match=r"no more bytes within 0\.8 s"):
             next(lines)
 
 
@@ -859,15 +861,15 @@ def test_a_stream_that_stops_in_the_middle() -> None:
 )
 def test_a_stream_that_drips(first: bytes, piece: bytes) -> None:
     """Each byte comes in time and the whole never would."""
-    with served(slowly(first, piece, 0.05)) as (client, _):
+    with served(slowly(first, piece, 0.05), timeouts=QUICK) as (client, _):
         started = time.monotonic()
         with pytest.raises(IncompletePullError, match="bytes came in"):
             pull(client)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
 
 
 def test_a_slow_reader_is_not_a_slow_portal() -> None:
-    with served(chunked(*[b'{"a":1}\n'] * 4)) as (client, _):
+    with served(chunked(*[b'{"a":1}\n'] * 4), timeouts=QUICK) as (client, _):
         rows = 0
         for batch in client.stream_lines(SCHOOLS):
             rows += len(batch)
@@ -878,8 +880,7 @@ def test_a_slow_reader_is_not_a_slow_portal() -> None:
 def test_a_line_too_large_for_a_record_is_handed_over_whole() -> None:
     large = b'{"a": "' + b"x" * (MAX_LINE_BYTES // 2 + 100) + b'"}'
     body = b'{"a":1}\n' + large + b'\n{"a":2}\n'
-    timeouts = Timeouts(export=5)
-    with served(whole(body), timeouts=timeouts) as (client, _):
+    with served(whole(body)) as (client, _):
         assert [len(line) for line in pull(client)] == [7, len(large), 7]
 
 
@@ -891,7 +892,7 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
             connection.sendall(chunk)
 
     with (
-        served(answer, timeouts=Timeouts(export=5)) as (client, _),
+        served(answer) as (client, _),
         pytest.raises(IncompletePullError, match="a line of more than"),
     ):
         pull(client)
@@ -951,7 +952,7 @@ def test_odd_redirects_are_refused() -> None:
 def test_the_body_of_a_redirect_is_not_waited_for() -> None:
     location = "Location: http://other.invalid/"
     endless = then_silence(head(location, "Content-Length: 10", status="302 Found"))
-    with served(endless) as (client, requests), pytest.raises(PortalRefusedError):
+    with served(endless, timeouts=QUICK) as (client, requests), pytest.raises(PortalRefusedError):
         client.probe(SCHOOLS)
     assert len(requests) == 1
 
@@ -1009,7 +1010,7 @@ def test_proxies_are_for_real_hosts_and_not_for_loopback(
             assert client.probe(SCHOOLS).records_count == 4
         assert requests == []
         with (
-            PortalClient(sleep=Sleeps(), timeouts=QUICK, attempts=1) as client,
+            PortalClient(sleep=Sleeps(), timeouts=PATIENT, attempts=1) as client,
             pytest.raises(PortalUnreachableError, match=HOST) as e,
         ):
             client.probe(SCHOOLS)
@@ -1025,7 +1026,7 @@ def test_an_untrusted_certificate_is_refused_and_not_retried(
     with raw_server(whole(b"{}"), context=context) as (port, requests):
         secure = {"city": f"https://127.0.0.1:{port}"}
         with (
-            PortalClient(base_urls=secure, sleep=sleeps, timeouts=QUICK) as client,
+            PortalClient(base_urls=secure, sleep=sleeps, timeouts=PATIENT) as client,
             pytest.raises(PortalUnreachableError, match=r"TLS.*certificate.*REQUESTS_CA"),
         ):
             client.probe(SCHOOLS)
