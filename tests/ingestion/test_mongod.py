@@ -188,6 +188,34 @@ def test_is_shared_and_stopped_by_the_last_to_leave(
     assert not runs(pid)
 
 
+def test_ctrl_c_leaves_the_run_time_to_write_down_how_it_ended(home: Path) -> None:
+    program = """
+import sys
+from ingestion.mongod import connect
+from ingestion.settings import Settings
+with connect(Settings.from_environment()) as database:
+    try:
+        print("ready", flush=True)
+        sys.stdin.readline()
+    except KeyboardInterrupt:
+        print(database["runs"].insert_one({"_id": "interrupted"}).inserted_id, flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "COLLEGES_HOME": str(home), "MONGODB_URI": ""},
+        cwd=PROJECT_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert said(process) == "ready"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        time.sleep(0.1)
+        assert said(process) == "interrupted"
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
 def test_two_that_start_at_once_share_one_server(
     home: Path, user: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
@@ -206,7 +234,7 @@ def test_a_killed_mongod_is_started_anew_with_all_it_acknowledged(
             assert ends_within(pid, 5)
             database["things"].insert_one({"_id": 100})
 
-    monkeypatch.setattr(module, "SERVER_SELECTION_TIMEOUT_MS", 500)
+    monkeypatch.setattr(module, "LOCAL_SERVER_TIMEOUT_MS", 500)
     with pytest.raises(StoreError, match=r"The local mongod has stopped(.|\n)*mongod\.log"):
         die_after_a_write()
     with connect(settings_of(home)) as database:
@@ -415,7 +443,7 @@ def test_the_password_of_a_uri_shows_nowhere(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(module, "SERVER_SELECTION_TIMEOUT_MS", 300)
+    monkeypatch.setattr(module, "SERVER_TIMEOUT_MS", 300)
     quoted = module.quote(CANARY, safe="")
     settings = settings_of(tmp_path, uri.format(raw=CANARY, quoted=quoted))
     with pytest.raises(StoreError) as caught, connect(settings):
