@@ -98,19 +98,22 @@ def run(
     as_json: bool,
 ) -> None:
     """Extract, load, reconcile and build: the whole way."""
-    from ingestion import pipeline, report
+    from ingestion import alerts, pipeline, report
     from ingestion.extract import ExtractOptions
 
     settings = Settings.from_environment()
-    outcome = pipeline.run(
-        settings,
-        _choose(datasets),
-        portal_states=portals,
-        options=ExtractOptions(force=force, accept_shrink=accept_shrink),
-        build=not no_build,
-        progress=_progress(),
-    )
+    with alerts.on_failure("colleges run"):
+        outcome = pipeline.run(
+            settings,
+            _choose(datasets),
+            portal_states=portals,
+            options=ExtractOptions(force=force, accept_shrink=accept_shrink),
+            build=not no_build,
+            progress=_progress(),
+        )
     report.show_run(outcome, settings, as_json=as_json)
+    if outcome.exit_code:
+        alerts.post_failure("colleges run", outcome.problems)
     sys.exit(outcome.exit_code)
 
 

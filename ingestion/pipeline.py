@@ -47,8 +47,17 @@ class Outcome:
         return [result for _, _, results in self.extracts for result in results]
 
     @property
+    def problems(self) -> list[str]:
+        """One line per dataset that failed or needs a decision."""
+        return [
+            f"{result.dataset.dataset_id}: {result.error or result.withdrawal_refused}"
+            for result in self.results
+            if result.needs_attention
+        ]
+
+    @property
     def exit_code(self) -> int:
-        return int(any(result.needs_attention for result in self.results))
+        return int(bool(self.problems))
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
