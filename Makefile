@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint docs dashboard bench clean install install-dev
+.PHONY: help demo run test test-airflow airflow lint docs dashboard bench clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -23,6 +23,12 @@ run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a
 
 test: .venv/dev profiles.yml  ## All tests
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
+	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)
+
+airflow: .venv/base .venv-airflow/ready profiles.yml  ## Airflow with the daily DAGs on http://127.0.0.1:8080
+	orchestration/start
 
 lint: .venv/dev profiles.yml  ## Every linter and type check
 	$(BIN)/ruff check .
@@ -57,3 +63,13 @@ profiles.yml: | profiles.example.yml
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi
 	touch $@ $(if $(findstring dev,$@),.venv/base)
+
+# Airflow's pins do not agree with the project's: an environment of its own, which calls the other one by path.
+.venv-airflow/ready: requirements/airflow.txt | .venv/base
+	[ -x .venv-airflow/bin/python ] || "$(PYTHON)" -m venv .venv-airflow
+	if command -v uv >/dev/null; then \
+		uv pip install --quiet --compile-bytecode --python .venv-airflow/bin/python --no-deps --require-hashes -r $<; \
+	else \
+		.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<; \
+	fi
+	touch $@
