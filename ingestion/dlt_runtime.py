@@ -1,4 +1,4 @@
-"""dlt with nothing left to chance: no telemetry, no configuration from elsewhere, no resumed package.
+"""dlt with nothing left to chance: no telemetry, no settings from elsewhere, no resumed package.
 
 dlt keeps packages that were not loaded and resumes them at the next run. Under ``kill -9`` that is
 what doubles rows, so each pipeline here starts from an empty working directory: what was committed
@@ -41,10 +41,10 @@ def fresh_pipeline(name: str, destination: Any, dataset_name: str, work_dir: Pat
 
     import dlt
 
-    return dlt.pipeline(
+    pipeline: dlt.Pipeline = dlt.pipeline(
         pipeline_name=name,
         pipelines_dir=str(work_dir),
         destination=destination,
         dataset_name=dataset_name,
-        progress=None,
     )
+    return pipeline
