@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import orjson
 import pymongo
-from bson import Binary, Int64
+from bson import Int64
 from bson.errors import BSONError
 from gridfs import GridFSBucket, NoFile
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
@@ -818,8 +818,10 @@ class DocumentStore:
     ) -> None:
         versions = self._versions(load.dataset)
         try:
-            versions.insert_many([_version(load, *record) for _, record in fresh], ordered=False)
-        except (*_REFUSALS, OperationFailure):
+            versions.insert_many(_documents(load, [record for _, record in fresh]), ordered=False)
+        except (*_REFUSALS, OperationFailure) as error:
+            if isinstance(error, BulkWriteError) and error.details["writeConcernErrors"]:
+                raise
             # One bad document takes others of its message down with it, so each is tried alone. An
             # error that is not a document's fault (a full disk) comes again and ends the load.
             for kind, record in fresh:
@@ -831,7 +833,7 @@ class DocumentStore:
         """Write one version; False where MongoDB refused it and it went to the quarantine."""
         versions = self._versions(load.dataset)
         try:
-            versions.insert_one(_version(load, record_key, content_hash, payload))
+            versions.insert_one(_documents(load, [(record_key, content_hash, payload)])[0])
         except DuplicateKeyError as error:
             stored = versions.find_one({"_id": _version_id(load.run.sequence, record_key)})
             if stored is None or stored["content_hash"] != content_hash:
@@ -920,27 +922,33 @@ def _now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _version_id(run_sequence: int, record_key: str | None = None) -> Binary:
+def _version_id(run_sequence: int, record_key: str | None = None) -> bytes:
     """``_id`` of a version: run sequence (8 bytes, big-endian), then the key's digest.
 
     So the index every collection has anyway keeps (run, key) unique and orders versions by run;
     without a key, the bound below all versions of a run.
     """
     suffix = bytes(DIGEST_BYTES) if record_key is None else digest(record_key)
-    return Binary(run_sequence.to_bytes(8, "big") + suffix)
+    return run_sequence.to_bytes(8, "big") + suffix
 
 
-def _version(load: Load, record_key: str, content_hash: str, payload: bytes) -> Document:
-    return {
-        "_id": _version_id(load.run.sequence, record_key),
-        "record_key": record_key,
-        "run_sequence": Int64(load.run.sequence),
-        "content_hash": content_hash,
-        "payload": payload.decode(),
-        "record": orjson.loads(payload),
-        "is_withdrawn": False,
-        "extracted_at": load.extracted_at,
-    }
+def _documents(load: Load, records: Iterable[tuple[str, str, bytes]]) -> list[Document]:
+    """The version documents of (record key, content hash, JSON text)."""
+    run_sequence = Int64(load.run.sequence)
+    prefix = load.run.sequence.to_bytes(8, "big")
+    return [
+        {
+            "_id": prefix + digest(record_key),
+            "record_key": record_key,
+            "run_sequence": run_sequence,
+            "content_hash": content_hash,
+            "payload": payload.decode(),
+            "record": orjson.loads(payload),
+            "is_withdrawn": False,
+            "extracted_at": load.extracted_at,
+        }
+        for record_key, content_hash, payload in records
+    ]
 
 
 _LEDGER_COUNTS = (
