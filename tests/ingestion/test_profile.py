@@ -134,8 +134,9 @@ def test_long_texts_are_cut() -> None:
 def test_a_portal_that_invents_names_does_not_fill_the_ledger(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    page = [{f"name {row}": row, "x" * (MAX_NAME_LENGTH + 1): 1} for row in range(5_000)]
+    page = [{"x" * (MAX_NAME_LENGTH + 1): 1, f"name {row}": row} for row in range(5_000)]
     found = profile(page, page)
+    assert all(name.startswith("name") for name in found)
     assert len(found) == MAX_FIELDS
     assert len(bson.encode(found)) < 500_000
     assert len(caplog.records) == 1
@@ -160,6 +161,15 @@ def test_a_large_pull_is_sampled_evenly_and_says_so() -> None:
 def test_a_pull_of_the_profiled_size_is_not_sampled() -> None:
     (found,) = profile([{"a": 1}], [{"a": 1}], expected_rows=PROFILED_ROWS).values()
     assert (found["sampled_one_in"], found["rows"]) == (1, 2)
+    (found,) = profile([{"a": 1}], [{"a": 1}], expected_rows=PROFILED_ROWS + 1).values()
+    assert (found["sampled_one_in"], found["rows"]) == (2, 1)
+
+
+def test_distinct_values_do_not_fill_the_memory() -> None:
+    profiler = Profiler()
+    for page in range(10):
+        profiler.add([{"a": page * 5_000 + row} for row in range(5_000)])
+    assert len(profiler._fields["a"].values) <= MAX_DISTINCT + 5_000
 
 
 # --- comparing ------------------------------------------------------------------------------------
