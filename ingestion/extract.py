@@ -8,16 +8,22 @@ store's commit nothing downstream sees any of it.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ingestion.canonical import BadRecordError, Reason, content_hash, parse_record, record_key
+from ingestion.canonical import (
+    BadRecordError,
+    Reason,
+    content_hash,
+    parse_record,
+    record_key,
+    salvage_key,
+)
 from ingestion.dlt_runtime import fresh_pipeline
 from ingestion.document_store import DocumentStore, KeyDigests, Load, Run, digest
 from ingestion.errors import (
@@ -319,7 +325,7 @@ def _record_batches(
                 record = parse_record(line)
                 key = record_key(record, dataset.key)
             except BadRecordError as bad:
-                salvaged = _salvage_key(line, dataset.key)
+                salvaged = salvage_key(line, dataset.key)
                 pull.nameless_rows += salvaged is None
                 page.append((pull.rows, salvaged, None, bad.reason, bad.detail, line))
             else:
@@ -329,15 +335,6 @@ def _record_batches(
                 yield flush()
     if page:
         yield flush()
-
-
-def _salvage_key(line: bytes, key_fields: Sequence[str]) -> str | None:
-    """The key of a line that cannot be kept, so that its record is not taken for withdrawn."""
-    try:
-        record = json.loads(line)
-        return record_key(record, key_fields)
-    except (ValueError, TypeError, RecursionError, AttributeError):
-        return None
 
 
 def _table(page: list[tuple[Any, ...]]) -> pa.Table:
