@@ -46,7 +46,7 @@ VERSION_COLUMNS: Columns = {
     "run_sequence": _WHOLE,
     "run_id": _TEXT,
     "content_hash": _TEXT,
-    "payload": _TEXT,
+    "payload": {"data_type": "json"},
     "is_withdrawn": _TRUTH,
     "extracted_at": _TIME,
 }
@@ -86,7 +86,6 @@ ROW_GROUP_BYTES = 32 * 1024 * 1024
 @dataclass
 class _File:
     table: str
-    columns: Columns
     path: Path
     rows: int = 0
 
@@ -121,68 +120,42 @@ class RawFiles:
         """Write versions, in constant memory.
 
         Args:
-            table: name of the raw table; made by `append` where it is not there.
-            batches: as `DocumentStore.version_batches` yields them.
-            run_ids: run sequence → run id, of every run in the batches; none: no batches.
+            table: name of the raw table.
+            batches: as `DocumentStore.version_batches` yields them, in any order.
+            run_ids: run sequence → run id, of every run in the batches.
 
         Yields:
             The rows written so far.
         """
-        columns = {**VERSION_COLUMNS, "payload": {"data_type": self._warehouse.payload_type}}
-        versions = _with_run_ids(batches, run_ids) if run_ids else iter(())
-        yield from self._write(table, columns, versions)
-
-    def add_ledger(self) -> None:
-        """Have `append` make ``raw._source_load``."""
-        for _ in self._write(LEDGER, LEDGER_COLUMNS, iter(())):
-            pass
-
-    def _write(
-        self, table: str, columns: Columns, batches: Iterator[pa.RecordBatch]
-    ) -> Iterator[int]:
         is_parquet = self._warehouse.file_format == "parquet"
+        write = _write_parquet if is_parquet else _write_json_lines
         path = self._directory / f"{table}.{'parquet' if is_parquet else 'jsonl.gz'}"
-        file = _File(table, columns, path)
+        file = _File(table, path)
         self._files.append(file)
         with self._warehouse.explained():
-            write = _write_parquet if is_parquet else _write_json_lines
-            for count in write(path, _schema(columns), batches):
+            for count in write(path, _with_run_ids(batches, run_ids)):
                 file.rows += count
                 yield file.rows
 
-    def append(self, tables: frozenset[str]) -> None:
-        """Have dlt append the files to their tables; it makes a table that is not there.
-
-        Args:
-            tables: those that raw has.
+    def append(self) -> None:
+        """Have dlt append the files to their tables, which are there.
 
         Raises:
             WarehouseError: it did not work, and part of the rows may have arrived.
         """
-        if not self._files:
-            return
-        with self._warehouse.explained():
-            if "_dlt_version" in tables and {file.table for file in self._files} - tables:
-                # Where dlt once noted a schema as applied, it does not look whether it still is.
-                with self._warehouse.connect(writable=True) as connection:
-                    connection.rows(
-                        f"delete from {SCHEMA}._dlt_version where schema_name = '{PIPELINE}'"  # noqa: S608
-                    )
-            self._run_pipeline()
-
-    def _run_pipeline(self) -> None:
         from dlt.common.exceptions import DltException
 
         pipeline = fresh_pipeline(PIPELINE, self._warehouse.destination(), SCHEMA, self._work_dir)
         # What is loaded is read from `_source_load`, never from dlt's notes in the warehouse.
         pipeline.config.restore_from_destination = False
-        try:
-            pipeline.run(
-                [self._resource(file) for file in self._files],
-                loader_file_format=self._warehouse.file_format,
-            )
-        except DltException as error:
-            raise WarehouseError(self._warehouse.explain(_root_cause(error))) from error
+        with self._warehouse.explained():
+            try:
+                pipeline.run(
+                    [self._resource(file) for file in self._files],
+                    loader_file_format=self._warehouse.file_format,
+                )
+            except DltException as error:
+                raise WarehouseError(self._warehouse.explain(_root_cause(error))) from error
 
     def _resource(self, file: _File) -> Any:
         import dlt
@@ -191,7 +164,7 @@ class RawFiles:
             yield dlt.mark.with_file_import(str(file.path), self._warehouse.file_format, file.rows)
 
         # dlt writes into what it is given.
-        columns: Any = {name: {**hint} for name, hint in file.columns.items()}
+        columns: Any = {name: {**hints} for name, hints in VERSION_COLUMNS.items()}
         return dlt.resource(rows(), name=file.table, write_disposition="append", columns=columns)
 
     def _remove(self) -> None:
@@ -224,7 +197,8 @@ def _root_cause(error: BaseException) -> str:
 # -- Arrow -----------------------------------------------------------------------------------------
 
 
-def _schema(columns: Columns) -> pa.Schema:
+def _schema() -> pa.Schema:
+    """Of the files, which is that of the raw tables."""
     import pyarrow as pa
 
     types = {
@@ -232,18 +206,15 @@ def _schema(columns: Columns) -> pa.Schema:
         "json": pa.string(),
         "bigint": pa.int64(),
         "bool": pa.bool_(),
-        "double": pa.float64(),
         "timestamp": pa.timestamp("us"),
     }
-    return pa.schema([(name, types[hint["data_type"]]) for name, hint in columns.items()])
+    return pa.schema([(name, types[hint["data_type"]]) for name, hint in VERSION_COLUMNS.items()])
 
 
 def _table_of(lines: Sequence[bytes], schema: pa.Schema) -> pa.Table:
     """A table from JSON lines: unlike ``pa.array`` of Python values, this does not load pandas."""
     import pyarrow.json as pj
 
-    if not lines:
-        return schema.empty_table()
     return pj.read_json(
         io.BytesIO(b"\n".join(lines)),
         # A block must hold a whole line.
@@ -259,7 +230,7 @@ def _with_run_ids(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    schema = _schema(VERSION_COLUMNS)
+    schema = _schema()
     runs = _table_of(
         [orjson.dumps({"run_sequence": key, "run_id": value}) for key, value in run_ids.items()],
         pa.schema([schema.field("run_sequence"), schema.field("run_id")]),
@@ -280,22 +251,20 @@ def _with_run_ids(
 # -- files -----------------------------------------------------------------------------------------
 
 
-def _write_parquet(
-    path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
-) -> Iterator[int]:
+def _write_parquet(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[int]:
     """Write batches to a Parquet file; yields the rows of each row group once it is written."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     def write() -> int:
         table = pa.Table.from_batches(held)
-        writer.write_table(table, row_group_size=len(table) or None)
+        writer.write_table(table, row_group_size=len(table))
         return len(table)
 
     # The file is read once and whole: statistics and most dictionaries would cost and not help.
     with pq.ParquetWriter(
         path,
-        schema,
+        _schema(),
         compression="snappy",
         use_dictionary=["run_sequence", "run_id", "extracted_at"],
         write_statistics=False,
@@ -312,14 +281,17 @@ def _write_parquet(
             yield write()
 
 
-def _write_json_lines(path: Path, _: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[int]:
+def _write_json_lines(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[int]:
     """Write batches as gzipped lines of JSON; yields the rows of each once they are written."""
     with gzip.open(path, "wb", compresslevel=3) as file:
         for batch in batches:
             for row in batch.to_pylist():
                 # Goes in as the text it is, digits and all.
-                payload = row.pop("payload") or "null"
+                payload = row.pop("payload")
                 row["extracted_at"] = row["extracted_at"].isoformat()
                 line = orjson.dumps(row)
-                file.write(line[:-1] + b',"payload":' + payload.encode() + b"}\n")
+                # Left out where there is none: a VARIANT would hold a JSON null, which is no null.
+                if payload is not None:
+                    line = line[:-1] + b',"payload":' + payload.encode() + b"}"
+                file.write(line + b"\n")
             yield len(batch)

@@ -48,11 +48,25 @@ class Connection:
             while fetched := cursor.fetchmany(page):
                 yield from fetched
 
+    def create(self, table: str, columns: Mapping[str, Mapping[str, Any]]) -> None:
+        """Make an empty table of raw, where it is not there.
+
+        Args:
+            table: its name.
+            columns: name → dlt's hints.
+        """
+        types = self._warehouse.types
+        declared = ", ".join(
+            f"{name} {types[hints['data_type']]}" for name, hints in columns.items()
+        )
+        self.rows(f"create schema if not exists {SCHEMA}")
+        self.rows(f"create table if not exists {SCHEMA}.{table} ({declared})")
+
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """Append a few rows, all of them or none.
 
         Args:
-            table: with its schema.
+            table: of raw.
             columns: names, in the order of the values.
             rows: values; a timestamp is naive, in UTC.
 
@@ -66,7 +80,7 @@ class Connection:
             rest = iter(rows)
             while page := list(islice(rest, INSERT_ROWS)):
                 cursor.execute(
-                    f"insert into {table} ({', '.join(columns)}) values"  # noqa: S608
+                    f"insert into {SCHEMA}.{table} ({', '.join(columns)}) values"  # noqa: S608
                     f" {', '.join([values] * len(page))}",
                     [value for row in page for value in row],
                 )
@@ -84,8 +98,8 @@ class Warehouse(ABC):
     """What dlt loads it from."""
     placeholder: ClassVar[str]
     """Of a parameter in a statement."""
-    payload_type: ClassVar[Literal["text", "json"]]
-    """dlt's type of the column ``payload``."""
+    types: ClassVar[Mapping[str, str]]
+    """dlt's type of a column → the type it is declared with."""
     version_hash: ClassVar[str]
     """SQL: a whole number from a version's columns, equal where they are equal."""
     version_hash_locally: ClassVar[str]
@@ -154,12 +168,27 @@ class DuckDb(Warehouse):
     is_metered = False
     file_format = "parquet"
     placeholder = "?"
-    # The text exactly as received; a JSON column is the same text, checked again at every load.
-    payload_type = "text"
+    types: ClassVar[Mapping[str, str]] = {
+        "text": "varchar",
+        "bigint": "bigint",
+        "bool": "boolean",
+        "double": "double",
+        "timestamp": "timestamp",
+        # The text exactly as received: a JSON column holds the same and checks it at every load.
+        # zstd takes less time than what DuckDB chooses by itself, and half the space.
+        "json": "varchar using compression zstd",
+    }
     version_hash = "hash(record_key, run_sequence, content_hash, payload is null, is_withdrawn)"
     version_hash_locally = (
         "hash(record_key, run_sequence, content_hash, content_hash is null, content_hash is null)"
     )
+
+    _CONFIG: ClassVar[Mapping[str, Any]] = {
+        # Rows carry their order in run_sequence; kept in file order they load half as fast.
+        "preserve_insertion_order": False,
+        # Enough for any number of rows; by default DuckDB takes most of the machine.
+        "memory_limit": "1GB",
+    }
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -172,17 +201,15 @@ class DuckDb(Warehouse):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         elif not self.path.exists():
             return duckdb.connect(":memory:")
-        return duckdb.connect(self.path, read_only=not writable)
+        return duckdb.connect(self.path, read_only=not writable, config={**self._CONFIG})
 
     def destination(self) -> Any:
         import dlt
         from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Rows carry their order in run_sequence; kept in file order they load half as fast.
-        settings = {"preserve_insertion_order": False}
         return dlt.destinations.duckdb(
-            credentials=DuckDbCredentials(str(self.path), global_config=settings)
+            credentials=DuckDbCredentials(str(self.path), global_config={**self._CONFIG})
         )
 
     @contextmanager
@@ -237,15 +264,22 @@ class Snowflake(Warehouse):
     # Out of Parquet, COPY would put the payload into the VARIANT as one long string.
     file_format = "jsonl"
     placeholder = "%s"
-    payload_type = "json"
+    types: ClassVar[Mapping[str, str]] = {
+        "text": "varchar",
+        "bigint": "bigint",
+        "bool": "boolean",
+        "double": "double",
+        "timestamp": "timestamp_ntz",
+        "json": "variant",
+    }
     version_hash = (
-        "to_number(substr(md5(concat(record_key, '|', to_varchar(run_sequence), '|',"
+        "md5_number_lower64(concat(record_key, '|', to_varchar(run_sequence), '|',"
         " coalesce(content_hash, ''), '|', iff(payload is null, '1', '0'),"
-        " iff(is_withdrawn, '1', '0'))), 1, 15), 'XXXXXXXXXXXXXXX')"
+        " iff(is_withdrawn, '1', '0')))"
     )
     version_hash_locally = (
         "('0x' || substr(md5(concat(record_key, '|', cast(run_sequence as varchar), '|',"
-        " coalesce(content_hash, ''), '|', if(content_hash is null, '11', '00'))), 1, 15))::bigint"
+        " coalesce(content_hash, ''), '|', if(content_hash is null, '11', '00'))), 17))::ubigint"
     )
 
     _REQUIRED = ("ACCOUNT", "USER", "PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE")
