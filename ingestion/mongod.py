@@ -157,13 +157,12 @@ class EmbeddedMongod:
         deadline = time.monotonic() + self._start_timeout_s
         while not _try_lock(self._users, fcntl.LOCK_SH):
             self._pause(deadline, "the server before it to stop")
-        while not self._is_listening():
+        while not self._is_ready():
             if self._keeper is None:
                 self._start_unless_running()
             elif self._keeper.poll() is not None:
                 raise self._failed_start(self._keeper.returncode)
-            self._pause(deadline, "the server to listen")
-        self._ensure_user()
+            self._pause(deadline, "the server to answer")
         self.is_starter = self._keeper is not None
         log.debug("mongod: %s %s", "started" if self.is_starter else "joined", self._socket)
 
@@ -263,13 +262,20 @@ class EmbeddedMongod:
         text = (self._data / "mongod.lock").read_text(encoding="ascii").strip()
         return int(text) if text.isdigit() else None
 
-    def _is_listening(self) -> bool:
+    def _is_ready(self) -> bool:
+        """Whether a server answers and lets this user in; one that is dying counts as gone."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(5)
             try:
                 probe.connect(str(self._socket))
             except OSError:
                 return False
+        try:
+            self._ensure_user()
+        except ConnectionFailure:
+            return False
+        except PyMongoError as error:
+            raise StoreError(explain(error, "log in to the local mongod")) from error
         return True
 
     def _ensure_user(self) -> None:
@@ -285,15 +291,13 @@ class EmbeddedMongod:
                     return
             except OperationFailure as error:
                 if error.code != _AUTHENTICATION_FAILED:
-                    raise StoreError(explain(error, "log in to the local mongod")) from error
+                    raise
                 if is_last_try:
                     raise StoreError(
                         f"The local mongod refuses the password in {self.directory / 'password'}: "
                         "the file was replaced after the database was made. Put the old file "
                         "back (the data are untouched), or set COLLEGES_HOME to a new directory."
                     ) from error
-            except PyMongoError as error:
-                raise StoreError(explain(error, "log in to the local mongod")) from error
             anonymous = f"mongodb://{quote(str(self._socket), safe='')}/?directConnection=true"
             try:
                 with contextlib.closing(_client(anonymous, LOCAL_SERVER_TIMEOUT_MS)) as client:
@@ -304,9 +308,7 @@ class EmbeddedMongod:
             except OperationFailure as error:
                 # Refused where a user exists by now: one more login tells whether it is ours.
                 if error.code not in (_UNAUTHORIZED, _USER_EXISTS):
-                    raise StoreError(explain(error, "create the local user")) from error
-            except PyMongoError as error:
-                raise StoreError(explain(error, "create the local user")) from error
+                    raise
 
     def _pause(self, deadline: float, awaited: str) -> None:
         if time.monotonic() > deadline:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import logging
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -20,11 +23,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, ConnectionFailure, OperationFailure
 
 from ingestion import mongod as module
 from ingestion.errors import StoreError
-from ingestion.mongod import EmbeddedMongod, connect, find_mongod, redact
+from ingestion.mongod import EmbeddedMongod, connect, find_mongod, mongodb_errors, redact
 from ingestion.settings import PROJECT_DIR, Settings
 
 CANARY = "canary/pa:ss@word"
@@ -239,6 +242,39 @@ def test_a_killed_mongod_is_started_anew_with_all_it_acknowledged(
         die_after_a_write()
     with connect(settings_of(home)) as database:
         assert database["things"].count_documents({}) == 100
+
+
+def test_a_run_outlives_a_mongod_that_was_killed_and_restarted(home: Path) -> None:
+    with connect(settings_of(home)) as database:
+        database["things"].insert_one({"_id": 1})
+        pid = mongod_pid(home)
+        os.kill(pid, signal.SIGKILL)
+        assert ends_within(pid, 5)
+        with EmbeddedMongod(home) as restarted:
+            assert restarted.is_starter
+            with contextlib.suppress(AutoReconnect):  # the connection that broke
+                database["things"].find_one()
+            database["things"].insert_one({"_id": 2})
+        assert database["things"].count_documents({}) == 2
+        pid = mongod_pid(home)
+    assert not runs(pid)
+
+
+def test_a_server_that_is_dying_is_not_joined(home: Path) -> None:
+    (home / "mongodb").mkdir()
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.bind(str(home / "mongodb" / "mongod.sock"))
+        dying.listen()
+
+        def die() -> None:
+            dying.accept()[0].close()
+            dying.close()
+
+        death = threading.Thread(target=die)
+        death.start()
+        with EmbeddedMongod(home) as server:
+            assert server.is_starter
+        death.join()
 
 
 def test_killed_before_its_user_was_made(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,6 +513,13 @@ def test_the_local_password_is_not_logged(
         shown = repr(database) + repr(mongod) + caplog.text
     assert password not in shown
     assert password not in mongod.log_path.read_text()
+
+
+def test_a_chained_traceback_shows_no_credentials() -> None:
+    with pytest.raises(StoreError) as caught, mongodb_errors("try it", (CANARY,)):
+        raise ConnectionFailure(f"user:{CANARY}@host is gone")
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert "***@host is gone" in str(caught.value)
 
 
 def test_redact_blots_out_any_uri() -> None:
