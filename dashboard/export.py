@@ -1,0 +1,410 @@
+"""The dashboard's one export: marts → one JSON file, checked against ``schema.json``.
+
+Run as ``python -m dashboard.export --out FILE`` after ``dbt build``. Where the marts are, what
+their columns mean and which datasets feed them is read from dbt's manifest, so that the page says
+the same as the dbt docs. Nothing is measured here: rows of marts go into the file as they are,
+times in UTC, numbers as JSON numbers, distances packed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ingestion.errors import BuildError, CollegesError, WarehouseError
+from ingestion.registry import registry
+from ingestion.settings import PROJECT_DIR, Settings
+from ingestion.warehouse import Connection, open_warehouse
+
+logger = logging.getLogger(__name__)
+
+HERE = Path(__file__).resolve().parent
+SCHEMA_FILE = HERE / "schema.json"
+FRENCH_FILE = HERE / "definitions.fr.json"
+PROJECT = "paris_colleges"
+
+# Digits of a degree in outlines: 5 is a metre, less than a pixel of the map.
+OUTLINE_DIGITS = 5
+
+LICENCE_URLS = {
+    "Open Database License (ODbL) 1.0": "https://opendatacommons.org/licenses/odbl/1-0/",
+    "Licence Ouverte 2.0 (Etalab)": "https://www.etalab.gouv.fr/licence-ouverte-open-licence/",
+}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of a mart that go into the file, as a list of objects."""
+
+    model: str
+    columns: tuple[str, ...]
+    order_by: str
+
+
+def _table(model: str, columns: str, order_by: str) -> Table:
+    return Table(model, tuple(columns.split()), order_by)
+
+
+TABLES = {
+    "school_years": _table(
+        "dim_school_year", "school_year starts_on ends_on is_current", "school_year"
+    ),
+    "arrondissements": _table(
+        "dim_arrondissement",
+        "arrondissement_number insee_code arrondissement_name area_km2 boundary_geojson",
+        "arrondissement_number",
+    ),
+    "colleges": _table(
+        "dim_college",
+        "college_id uai uai_match_method college_name address insee_code arrondissement_number"
+        " longitude latitude first_school_year last_school_year is_open",
+        "college_id",
+    ),
+    "college_school_years": _table(
+        "fct_college_school_year",
+        "college_id school_year college_name address insee_code arrondissement_number longitude"
+        " latitude is_withdrawn extracted_at",
+        "school_year, college_id",
+    ),
+    "neighbourhoods": _table(
+        "fct_college_neighbourhood",
+        "college_id school_year nearest_college_id nearest_km colleges_within_1_km",
+        "school_year, college_id",
+    ),
+    "results": _table(
+        "fct_college_result",
+        "college_id session school_year candidates success_rate_pct success_rate_value_added_points"
+        " mention_rate_pct written_mark written_mark_value_added is_small_sample is_withdrawn",
+        "session, college_id",
+    ),
+    "social_positions": _table(
+        "fct_college_social_position",
+        "college_id school_year series ips ips_stddev pupils is_withdrawn",
+        "school_year, college_id",
+    ),
+    "sectors": _table(
+        "bridge_sector_college",
+        "sector_name school_year college_id is_shared is_withdrawn",
+        "school_year, sector_name, college_id",
+    ),
+    "changes": _table(
+        "fct_college_change",
+        "college_id school_year change_type from_value to_value moved_m",
+        "school_year, college_id, change_type",
+    ),
+    "portal_edits": _table(
+        "fct_portal_edit",
+        "dataset record_key field old_value new_value edit_type detected_at",
+        "detected_at, dataset, record_key, edit_type, field",
+    ),
+    "arrondissement_years": _table(
+        "agg_arrondissement_school_year",
+        "arrondissement_number school_year college_count mean_nearest_km median_nearest_km"
+        " max_nearest_km result_college_count candidates success_rate_pct"
+        " success_rate_value_added_points mention_rate_pct written_mark ips_college_count ips"
+        " is_ips_weighted",
+        "school_year, arrondissement_number",
+    ),
+    "paris_years": _table(
+        "agg_school_year",
+        "school_year college_count pair_count shortest_pair_km mean_pair_km longest_pair_km"
+        " mean_nearest_km median_nearest_km max_nearest_km result_college_count candidates"
+        " success_rate_pct success_rate_value_added_points mention_rate_pct written_mark"
+        " ips_college_count ips is_ips_weighted",
+        "school_year",
+    ),
+}
+DISTANCE_MODEL = "fct_college_distance"
+LOAD_MODEL = "fct_source_load"
+
+
+class Manifest:
+    """What dbt wrote about the project when it was last built.
+
+    Args:
+        path: ``manifest.json``.
+        target: the warehouse's kind the export reads, ``duckdb`` or ``snowflake``.
+
+    Raises:
+        BuildError: there is none, or it speaks of another warehouse.
+    """
+
+    def __init__(self, path: Path, target: str) -> None:
+        try:
+            self._manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BuildError(
+                f"No dbt manifest at {path} ({error}): run `make demo` or `make run` first."
+            ) from error
+        adapter = self._manifest["metadata"]["adapter_type"]
+        if adapter != target:
+            raise BuildError(
+                f"{path} was written for {adapter}, the export reads {target}: run"
+                f" `dbt build --target {target}`, or set COLLEGES_TARGET={adapter}."
+            )
+
+    def model(self, name: str) -> Mapping[str, Any]:
+        """The node of a model.
+
+        Raises:
+            BuildError: the project had no such model when it was last built.
+        """
+        try:
+            node: Mapping[str, Any] = self._manifest["nodes"][f"model.{PROJECT}.{name}"]
+        except KeyError:
+            raise BuildError(
+                f"dbt's manifest has no model {name}: run `dbt build` on this version."
+            ) from None
+        return node
+
+    def relation(self, name: str) -> str:
+        """Where a model's rows are, quoted for SQL."""
+        return str(self.model(name)["relation_name"])
+
+    def datasets(self, name: str) -> list[str]:
+        """Ids of the datasets a model descends from, in the registry's order."""
+        tables = set()
+        seen = set()
+        waiting = [f"model.{PROJECT}.{name}"]
+        while waiting:
+            node = waiting.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if node.startswith("source."):
+                tables.add(node.rsplit(".", 1)[1])
+            waiting.extend(self._manifest["parent_map"].get(node, []))
+        return [dataset.dataset_id for dataset in registry().values() if dataset.table in tables]
+
+
+def export(connection: Connection, manifest: Manifest, exported_at: datetime) -> Row:
+    """The document the page draws: see ``schema.json``.
+
+    Args:
+        connection: an open warehouse.
+        manifest: of the build that made its marts.
+        exported_at: UTC.
+
+    Raises:
+        BuildError: a mart is missing or does not fit the schema.
+        WarehouseError: the warehouse refused.
+    """
+    tables = {
+        name: _rows(connection, manifest.relation(table.model), table.columns, table.order_by)
+        for name, table in TABLES.items()
+    }
+    for arrondissement in tables["arrondissements"]:
+        arrondissement["boundary"] = _outline(arrondissement.pop("boundary_geojson"))
+    college_ids = [college["college_id"] for college in tables["colleges"]]
+    loads = manifest.relation(LOAD_MODEL)
+    document = {
+        "schema_version": 1,
+        "exported_at": _plain(exported_at),
+        "is_synthetic": bool(
+            connection.rows(f"select count(*) from {loads} where is_synthetic")[0][0]  # noqa: S608
+        ),
+        "sources": _sources(connection, loads),
+        "table_datasets": {
+            **{name: manifest.datasets(table.model) for name, table in TABLES.items()},
+            "distances": manifest.datasets(DISTANCE_MODEL),
+        },
+        "definitions": _definitions(manifest),
+        **tables,
+        "distances": _distances(
+            connection.stream(
+                "select school_year, college_id_a, college_id_b, distance_km"  # noqa: S608
+                f" from {manifest.relation(DISTANCE_MODEL)} order by school_year"
+            ),
+            college_ids,
+        ),
+    }
+    validate(document)
+    return document
+
+
+def validate(document: Row) -> None:
+    """Hold a document against ``schema.json``.
+
+    Raises:
+        BuildError: it does not fit; the message names the first places.
+    """
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+    validator = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    errors = [
+        f"{'/'.join(map(str, error.absolute_path)) or 'the document'}: {error.message[:200]}"
+        for error, _ in zip(validator.iter_errors(document), range(5), strict=False)
+    ]
+    if errors:
+        raise BuildError(
+            f"The marts do not fit {SCHEMA_FILE.name}, nothing was written: {'; '.join(errors)}"
+        )
+
+
+def _rows(
+    connection: Connection, relation: str, columns: Sequence[str], order_by: str
+) -> list[Row]:
+    sql = f"select {', '.join(columns)} from {relation} order by {order_by}"  # noqa: S608
+    return [dict(zip(columns, map(_plain, row), strict=True)) for row in connection.stream(sql)]
+
+
+def _plain(value: Any) -> Any:
+    """A warehouse's value as JSON has it; the same from DuckDB and Snowflake."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None, microsecond=0).isoformat() + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def _outline(boundary: str | None) -> Row | None:
+    """A boundary as a GeoJSON geometry with as many digits as the map can show."""
+    if boundary is None:
+        return None
+    geometry = json.loads(boundary)
+    return {"type": geometry["type"], "coordinates": _rounded(geometry["coordinates"])}
+
+
+def _rounded(coordinates: Any) -> Any:
+    if isinstance(coordinates, list):
+        return [_rounded(inner) for inner in coordinates]
+    return round(coordinates, OUTLINE_DIGITS)
+
+
+def _sources(connection: Connection, loads: str) -> list[Row]:
+    """The registry's datasets, each with the latest pull that ended well."""
+    columns = ("dataset", "extracted_at", "portal_data_processed_at", "rows_present")
+    latest = {
+        row[0]: dict(zip(columns, map(_plain, row), strict=True))
+        for row in connection.rows(
+            f"select {', '.join(columns)} from {loads} where status = 'finished'"  # noqa: S608
+            " qualify row_number() over (partition by dataset order by run_sequence desc) = 1"
+        )
+    }
+    nothing: Row = dict.fromkeys(columns)
+    return [
+        {
+            **(latest.get(dataset.dataset_id) or nothing),
+            "dataset": dataset.dataset_id,
+            "title": dataset.title,
+            "publisher": dataset.publisher,
+            "licence": dataset.licence,
+            "licence_url": LICENCE_URLS[dataset.licence],
+            "url": f"{dataset.portal.base_url}/explore/dataset/{dataset.dataset_id}/",
+        }
+        for dataset in registry().values()
+    ]
+
+
+def _definitions(manifest: Manifest) -> dict[str, Row]:
+    """``model`` and ``model.column`` → the dbt docs' text, and its French where that is current."""
+    french = json.loads(FRENCH_FILE.read_text(encoding="utf-8"))
+    models = {table.model: table.columns for table in TABLES.values()}
+    models[DISTANCE_MODEL] = ("distance_km",)
+    texts = {}
+    for model, columns in models.items():
+        node = manifest.model(model)
+        texts[model] = node["description"]
+        for column in columns:
+            texts[f"{model}.{column}"] = node["columns"][column]["description"]
+    return {
+        key: {"en": " ".join(text.split()), "fr": _current(french.get(key), text)}
+        for key, text in texts.items()
+    }
+
+
+def fingerprint(text: str) -> str:
+    """Names a text; white space does not count."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:12]
+
+
+def _current(translation: Row | None, text: str) -> str | None:
+    """The French of a text, unless the text has changed since it was translated."""
+    if translation is None or translation["of"] != fingerprint(text):
+        return None
+    return str(translation["fr"])
+
+
+def _distances(rows: Iterable[Sequence[Any]], college_ids: Sequence[str]) -> list[Row]:
+    """Distances packed: whole metres of every pair, then only what differs from year to year.
+
+    Pairs stand in the order (0, 1), (0, 2), …, (1, 2), … of ``college_ids``; null where a pair was
+    not measured.
+    """
+    index = {college_id: position for position, college_id in enumerate(college_ids)}
+    count = len(college_ids)
+    by_year: dict[str, list[int | None]] = {}
+    for school_year, college_a, college_b, distance_km in rows:
+        metres = by_year.setdefault(school_year, [None] * (count * (count - 1) // 2))
+        low, high = sorted((index[college_a], index[college_b]))
+        metres[low * count - low * (low + 1) // 2 + high - low - 1] = round(distance_km * 1000)
+    packed: list[Row] = []
+    before: list[int | None] = [None] * (count * (count - 1) // 2)
+    for school_year, metres in by_year.items():
+        if not packed:
+            packed.append({"school_year": school_year, "metres": metres})
+        else:
+            changed = [
+                [position, new]
+                for position, (old, new) in enumerate(zip(before, metres, strict=True))
+                if old != new
+            ]
+            packed.append({"school_year": school_year, "changed": changed})
+        before = metres
+    return packed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard.export", description=__doc__)
+    parser.add_argument("--out", required=True, type=Path, help="the JSON file to write")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        document = export_settings(Settings.from_environment())
+    except CollegesError as error:
+        logger.error("Error: %s", error)  # noqa: TRY400 — our own errors are messages
+        return error.exit_code
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    options.out.write_text(text, encoding="utf-8")
+    logger.info(
+        "%s: %d collèges, %d school years, %d kB",
+        options.out,
+        len(document["colleges"]),
+        len(document["school_years"]),
+        len(text.encode()) // 1000,
+    )
+    return 0
+
+
+def export_settings(settings: Settings) -> Row:
+    """`export` from the warehouse the settings name, and the manifest dbt wrote last."""
+    if settings.target == "duckdb" and not settings.warehouse_path.exists():
+        raise WarehouseError(
+            f"No warehouse at {settings.warehouse_path}: run `make demo` or `make run` first."
+        )
+    target_path = PROJECT_DIR / (os.environ.get("DBT_TARGET_PATH") or "target")
+    manifest = Manifest(target_path / "manifest.json", settings.target)
+    with open_warehouse(settings).connect() as connection:
+        return export(connection, manifest, datetime.now(UTC))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

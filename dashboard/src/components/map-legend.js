@@ -1,0 +1,38 @@
+import * as Plot from "@observablehq/plot";
+import { h } from "../dom.js";
+import { isSmallSample } from "../measures.js";
+import { defined } from "./definition.js";
+import { colorScale } from "./map-colors.js";
+
+// The colours, and the signs that the map shows at the moment.
+export function legend(context, measure, rows) {
+  const { t } = context;
+  const name = t(`measure.${measure.id}`);
+  const ramp = Plot.legend({
+    color: colorScale(context, measure),
+    tickFormat: (value) => measure.format(context, value),
+    ticks: 4,
+    width: 280,
+  });
+  ramp.setAttribute("role", "img");
+  ramp.setAttribute("aria-label", name);
+  const isShown = {
+    open: rows.some((row) => row.is_open),
+    closed_legend: rows.some((row) => !row.is_open),
+    changed: rows.some((row) => row.changes.length),
+    missing: rows.some((row) => measure.value(row) === null),
+    small: rows.some((row) => isSmallSample(measure, row)),
+  };
+  return h(
+    "div",
+    { class: "legend" },
+    h("div", {}, defined(context, measure.definition, name), ramp),
+    h(
+      "ul",
+      {},
+      Object.keys(isShown)
+        .filter((sign) => isShown[sign])
+        .map((sign) => h("li", {}, h("span", { class: `sign ${sign}`, "aria-hidden": "true" }), t(`status.${sign}`))),
+    ),
+  );
+}

@@ -1,0 +1,157 @@
+// The exported document, indexed for drawing. Nothing is measured here.
+
+export async function load(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return new Store(await response.json());
+}
+
+const key = (...parts) => parts.join("|");
+const by = (rows, ...names) => new Map(rows.map((row) => [key(...names.map((name) => row[name])), row]));
+const group = (rows, name) => Map.groupBy(rows, (row) => row[name]);
+
+export class Store {
+  constructor(document) {
+    this.document = document;
+    this.colleges = document.colleges;
+    this.arrondissements = document.arrondissements;
+    this.changes = document.changes;
+    this.portalEdits = document.portal_edits;
+    this.college = new Map(document.colleges.map((college) => [college.college_id, college]));
+    this.position = new Map(document.colleges.map((college, index) => [college.college_id, index]));
+    this.schoolYear = by(document.college_school_years, "college_id", "school_year");
+    this.neighbourhood = by(document.neighbourhoods, "college_id", "school_year");
+    this.result = by(document.results, "college_id", "school_year");
+    this.socialPosition = by(document.social_positions, "college_id", "school_year");
+    this.arrondissementYear = by(document.arrondissement_years, "arrondissement_number", "school_year");
+    this.parisYear = by(document.paris_years, "school_year");
+    this.changesOf = group(document.changes, "college_id");
+    this.sectorsOf = group(document.sectors, "college_id");
+    this.years = describeYears(document);
+    this.metres = unpackDistances(document.distances);
+    this.rowsByYear = new Map();
+  }
+
+  get isSynthetic() {
+    return this.document.is_synthetic;
+  }
+
+  // The year the page opens with: the latest the city's list is held of.
+  get latestYear() {
+    return this.years.findLast((year) => year.isHeld)?.school_year ?? this.years.at(-1)?.school_year;
+  }
+
+  year(schoolYear) {
+    return this.years.find((year) => year.school_year === schoolYear);
+  }
+
+  // One row a collège of the school year. In a year without the city's list: the collèges the
+  // ministry speaks of, where they stood last.
+  rows(schoolYear) {
+    if (!this.rowsByYear.has(schoolYear)) {
+      const rows = this.colleges.map((college) => this.row(college, schoolYear)).filter(Boolean);
+      this.rowsByYear.set(schoolYear, rows);
+    }
+    return this.rowsByYear.get(schoolYear);
+  }
+
+  row(college, schoolYear) {
+    const id = college.college_id;
+    const place = this.schoolYear.get(key(id, schoolYear));
+    const result = this.result.get(key(id, schoolYear));
+    const social = this.socialPosition.get(key(id, schoolYear));
+    if (!place && (this.year(schoolYear)?.isHeld || !(result || social))) return null;
+    const neighbourhood = this.neighbourhood.get(key(id, schoolYear));
+    return {
+      ...(place ?? college),
+      college_id: id,
+      school_year: schoolYear,
+      uai: college.uai,
+      is_open: college.is_open,
+      last_school_year: college.last_school_year,
+      is_place_borrowed: !place,
+      nearest_college_id: neighbourhood?.nearest_college_id ?? null,
+      nearest_km: neighbourhood?.nearest_km ?? null,
+      colleges_within_1_km: neighbourhood?.colleges_within_1_km ?? null,
+      result,
+      social,
+      changes: (this.changesOf.get(id) ?? []).filter((change) => change.school_year === schoolYear),
+    };
+  }
+
+  // [index a, index b, metres] of every pair measured that year.
+  pairs(schoolYear) {
+    const metres = this.metres.get(schoolYear) ?? [];
+    const pairs = [];
+    let position = 0;
+    for (let a = 0; a < this.colleges.length; a += 1) {
+      for (let b = a + 1; b < this.colleges.length; b += 1, position += 1) {
+        if (metres[position] !== null && metres[position] !== undefined) pairs.push([a, b, metres[position]]);
+      }
+    }
+    return pairs;
+  }
+
+  metresBetween(idA, idB, schoolYear) {
+    const [low, high] = [this.position.get(idA), this.position.get(idB)].sort((x, y) => x - y);
+    const count = this.colleges.length;
+    const position = low * count - (low * (low + 1)) / 2 + high - low - 1;
+    return this.metres.get(schoolYear)?.[position] ?? null;
+  }
+
+  // Others of the school year, nearest first: [college id, metres].
+  nearest(id, schoolYear, count) {
+    return this.colleges
+      .map((college) => [college.college_id, this.metresBetween(id, college.college_id, schoolYear)])
+      .filter(([other, metres]) => other !== id && metres !== null)
+      .sort((x, y) => x[1] - y[1])
+      .slice(0, count);
+  }
+
+  // What the portal did to the records that bear a name the collège has had.
+  editsOf(id) {
+    const names = new Set(
+      this.document.college_school_years.filter((row) => row.college_id === id).map((row) => row.college_name),
+    );
+    return this.portalEdits.filter(
+      (edit) => edit.dataset === "etablissements-scolaires-colleges" && names.has(recordName(edit.record_key)),
+    );
+  }
+
+  // The datasets some tables of the document descend from.
+  sources(tables) {
+    const wanted = new Set(tables.flatMap((table) => this.document.table_datasets[table]));
+    return this.document.sources.filter((source) => wanted.has(source.dataset));
+  }
+}
+
+export const recordParts = (recordKey) => JSON.parse(recordKey).map(String);
+const recordName = (recordKey) => recordParts(recordKey)[0];
+
+function describeYears({ school_years, college_school_years, results, social_positions }) {
+  const places = group(college_school_years, "school_year");
+  const withResults = new Set(results.map((row) => row.school_year));
+  const withIps = new Set(social_positions.map((row) => row.school_year));
+  return school_years.map((year) => {
+    const held = places.get(year.school_year) ?? [];
+    return {
+      ...year,
+      isHeld: held.length > 0,
+      isWithdrawn: held.length > 0 && held.every((row) => row.is_withdrawn),
+      hasResults: withResults.has(year.school_year),
+      hasIps: withIps.has(year.school_year),
+    };
+  });
+}
+
+function unpackDistances(packed) {
+  const metres = new Map();
+  let before = [];
+  for (const entry of packed) {
+    const current = entry.metres ?? [...before];
+    for (const [position, value] of entry.changed ?? []) current[position] = value;
+    metres.set(entry.school_year, current);
+    before = current;
+  }
+  return metres;
+}

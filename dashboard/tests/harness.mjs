@@ -1,0 +1,55 @@
+// What the browser tests share: a server on loopback, Chromium, and a page that is watched.
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { chromium } from "playwright-core";
+
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json" };
+const BASE = "/paris-colleges/dashboard/"; // a path below the root, as on a project's pages
+
+// `dashboard.json` is served as `document`, everything else from the built page.
+export async function serve(directory, document) {
+  const data = JSON.stringify(document);
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(request.url.split(/[?#]/)[0]);
+    if (path === `${BASE}data/dashboard.json`) return response.writeHead(200, { "content-type": TYPES[".json"] }).end(data);
+    const file = join(directory, normalize(path.startsWith(BASE) ? path.slice(BASE.length) || "index.html" : "none"));
+    if (!existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
+    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
+    return createReadStream(file).pipe(response);
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  return { url: `http://127.0.0.1:${server.address().port}${BASE}`, close: () => new Promise((closed) => server.close(closed)) };
+}
+
+export const launch = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+
+// A page whose requests beyond `url` are refused and remembered, and so is everything it complains of.
+export async function open(browser, url, { hash = "", ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const complaints = [];
+  await context.route("**/*", (route) => {
+    const address = route.request().url();
+    if (address.startsWith(url) || /^(data|blob):/.test(address)) return route.continue();
+    complaints.push(`remote request: ${address}`);
+    return route.abort();
+  });
+  page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`console: ${message.text()}`));
+  page.on("dialog", (dialog) => complaints.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
+  await page.goto(url + hash);
+  await page.waitForSelector("body[data-ready]");
+  return { page, complaints, close: () => context.close() };
+}
+
+// Within the page: another address, as a link or a bookmark would give it.
+export async function visit(page, hash, view) {
+  await page.evaluate((to) => (location.hash = to), hash);
+  await page.waitForSelector(`body[data-ready^="${view}"]`);
+}
