@@ -1,0 +1,15 @@
+{#
+    The fields of a JSON object, or the elements of an array, one row each, to be cross joined:
+    `key` is the name of the field, `value` what stands there. See json_position for arrays.
+#}
+{% macro json_each(payload) -%}
+    {{ return(adapter.dispatch('json_each', 'paris_colleges')(payload)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_each(payload) -%}
+    json_each({{ payload }})
+{%- endmacro %}
+
+{% macro snowflake__json_each(payload) -%}
+    lateral flatten(input => {{ payload }})
+{%- endmacro %}
