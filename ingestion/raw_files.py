@@ -198,17 +198,20 @@ def _root_cause(error: BaseException) -> str:
 
 
 def _schema() -> pa.Schema:
-    """Of the files, which is that of the raw tables."""
+    """Of the files: the columns of `VERSION_COLUMNS`."""
     import pyarrow as pa
 
-    types = {
-        "text": pa.string(),
-        "json": pa.string(),
-        "bigint": pa.int64(),
-        "bool": pa.bool_(),
-        "timestamp": pa.timestamp("us"),
-    }
-    return pa.schema([(name, types[hint["data_type"]]) for name, hint in VERSION_COLUMNS.items()])
+    return pa.schema(
+        {
+            "record_key": pa.string(),
+            "run_sequence": pa.int64(),
+            "run_id": pa.dictionary(pa.int32(), pa.string()),
+            "content_hash": pa.string(),
+            "payload": pa.string(),
+            "is_withdrawn": pa.bool_(),
+            "extracted_at": pa.timestamp("us"),
+        }
+    )
 
 
 def _table_of(lines: Sequence[bytes], schema: pa.Schema) -> pa.Table:
@@ -233,14 +236,14 @@ def _with_run_ids(
     schema = _schema()
     runs = _table_of(
         [orjson.dumps({"run_sequence": key, "run_id": value}) for key, value in run_ids.items()],
-        pa.schema([schema.field("run_sequence"), schema.field("run_id")]),
+        pa.schema([schema.field("run_sequence"), ("run_id", pa.string())]),
     ).combine_chunks()
     sequences, ids = (column.chunk(0) for column in runs.columns)
     for batch in batches:
         places = pc.index_in(batch.column("run_sequence"), value_set=sequences)
         yield pa.RecordBatch.from_arrays(
             [
-                ids.take(places) if field.name == "run_id"
+                pa.DictionaryArray.from_arrays(places, ids) if field.name == "run_id"
                 else batch.column(field.name).cast(field.type)
                 for field in schema
             ],

@@ -406,8 +406,8 @@ def test_rows_that_do_not_arrive_are_not_committed(
 
     append = RawFiles.append
 
-    def append_and_double(self: RawFiles, tables: frozenset[str]) -> None:
-        append(self, tables)
+    def append_and_double(self: RawFiles) -> None:
+        append(self)
         change(settings, f"insert into raw.{COLLEGES.table} from raw.{COLLEGES.table} limit 1")
 
     with monkeypatch.context() as patch:
