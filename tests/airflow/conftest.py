@@ -16,7 +16,7 @@ from installation import AIRFLOW, PROJECT_DIR, VENV, Airflow
 
 COPIED = (
     *("dbt_project.yml", "models", "macros", "seeds", "snapshots", "tests/data"),
-    *("profiles.example.yml", "ingestion/datasets.yml", "orchestration"),
+    *("profiles.example.yml", "selectors.yml", "ingestion/datasets.yml", "orchestration"),
 )
 
 
@@ -56,7 +56,8 @@ def new_airflow(
 
     def make() -> Airflow:
         base = tmp_path_factory.mktemp("airflow")
-        shutil.copytree(_template.home, base / "home")
+        # The configuration names the template's own database.
+        shutil.copytree(_template.home, base / "home", ignore=shutil.ignore_patterns("*.cfg"))
         shutil.copytree(_template.project, base / "project")
         return Airflow(base / "home", base / "project")
 

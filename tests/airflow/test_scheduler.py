@@ -21,7 +21,8 @@ def scheduled(new_airflow: Callable[[], Airflow]) -> Iterator[Airflow]:
     """`orchestration/start`, on one dataset and one model: the rest adds minutes and no risk."""
     airflow = new_airflow()
     project = airflow.project
-    kept = ("_bookkeeping__sources.yml", "stg_source_loads.sql", "stg_source_loads.yml")
+    model = "stg_source_loads"
+    kept = ("_groups.yml", "_bookkeeping__sources.yml", f"{model}.sql", f"{model}.yml")
     for folder in ("models", "seeds", "snapshots", "tests/data"):
         for path in [*(project / folder).rglob("*.*")]:
             if path.name not in kept and path.parent.name != "generic":
@@ -46,6 +47,8 @@ def scheduled(new_airflow: Callable[[], Airflow]) -> Iterator[Airflow]:
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__INTERNAL_API_SECRET_KEY": "test",
     }
+    prepared = airflow.call(project / "orchestration/start", "--prepare", timeout=600)
+    assert prepared.returncode == 0, prepared.stdout + prepared.stderr
     log = airflow.home / "standalone.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -69,9 +72,9 @@ def scheduled(new_airflow: Callable[[], Airflow]) -> Iterator[Airflow]:
                 continue
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_new_data_starts_dbt_and_no_change_does_not(scheduled: Airflow, sample: Path) -> None:
-    _wait(lambda: _is_known(scheduled), 240, "the DAGs to be read", scheduled)
+    _wait(lambda: _is_known(scheduled), 600, "the DAGs to be read", scheduled)
     first = _ingest(scheduled, sample, run=1)
     assert first == {
         "extract.arrondissements": "success",
@@ -79,7 +82,7 @@ def test_new_data_starts_dbt_and_no_change_does_not(scheduled: Airflow, sample: 
         "new_data": "success",
         "report": "success",
     }
-    _wait(lambda: _ended(scheduled, "colleges_dbt") == 1, 300, "dbt to be started", scheduled)
+    _wait(lambda: _ended(scheduled, "colleges_dbt") == 1, 600, "dbt to have ended", scheduled)
     ((kind, state, run_id),) = scheduled.query(
         "select run_type, state, run_id from dag_run where dag_id = 'colleges_dbt'"
     )
@@ -100,7 +103,7 @@ def _ingest(airflow: Airflow, state: Path, *, run: int) -> dict[str, str]:
         *("--run-id", f"run-{run}", "--conf", conf),
     )
     assert triggered.returncode == 0, triggered.stderr
-    _wait(lambda: _ended(airflow, "colleges_ingest") == run, 240, f"run {run}", airflow)
+    _wait(lambda: _ended(airflow, "colleges_ingest") == run, 600, f"run {run}", airflow)
     return airflow.tasks("colleges_ingest", f"run-{run}")
 
 
