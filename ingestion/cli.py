@@ -44,6 +44,8 @@ def main(verbose: bool, quiet: bool) -> None:
     )
     for noisy in ("pymongo", "urllib3", "dlt", "snowflake", "faker"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Every attempt to reach a host that is not there; the error says it once.
+    logging.getLogger("snowflake.connector.vendored").setLevel(logging.ERROR)
     # Let `finally` blocks run: they stop mongod and release the lock.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 

@@ -495,6 +495,32 @@ def _forget_note(store: DocumentStore, warehouse: Warehouse) -> None:
             store.database["warehouses"].delete_one({"_id": warehouse.identity})
 
 
+def is_built(store: DocumentStore, settings: Settings, project: str) -> bool:
+    """Whether what a metered warehouse holds was built, by this very project, since it was loaded.
+
+    Args:
+        store: document store.
+        settings: which warehouse.
+        project: fingerprint of the dbt project.
+    """
+    warehouse = open_warehouse(settings)
+    if not warehouse.is_metered:
+        return False
+    with mongodb_errors("read the note of the last build"):
+        note = store.database["warehouses"].find_one({"_id": warehouse.identity}) or {}
+    return bool(note.get("built") == project)
+
+
+def note_build(store: DocumentStore, settings: Settings, project: str) -> None:
+    """Note a build that succeeded, for `is_built`; the next load that appends takes it back."""
+    warehouse = open_warehouse(settings)
+    if warehouse.is_metered:
+        with mongodb_errors("note the build"):
+            store.database["warehouses"].update_one(
+                {"_id": warehouse.identity}, {"$set": {"built": project}}, upsert=True
+            )
+
+
 # -- reconcile, replay -----------------------------------------------------------------------------
 
 

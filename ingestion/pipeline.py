@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,11 @@ logger = logging.getLogger(__name__)
 
 SYNTHETIC_MARK = "SYNTHETIC"
 """A file of this name in ``COLLEGES_HOME`` says that nothing there is real."""
+
+
+BUILD_TIMEOUT_S = 2 * 3600
+
+_DBT_FILES = ("dbt_project.yml", "models", "macros", "seeds", "snapshots", "tests/data")
 
 
 @dataclass
@@ -91,8 +97,10 @@ def run(
     Raises:
         CollegesError: the run as a whole cannot go on.
     """
-    from ingestion.load import load_warehouse, reconcile
+    from ingestion.load import is_built, load_warehouse, note_build, reconcile
+    from ingestion.warehouse import open_warehouse
 
+    open_warehouse(settings)  # a wrong setting stops the run before anything is opened
     outcome = Outcome()
     with _locked_store(settings, "run") as store:
         for state in portal_states or (None,):
@@ -107,8 +115,13 @@ def run(
             with outcome.timed("reconcile"):
                 reconcile(store, settings, datasets)
         if build:
+            project = project_fingerprint()
+            if is_built(store, settings, project):
+                logger.info("nothing changed since the last build: `dbt build` would build again")
+                return outcome
             with outcome.timed("dbt build"):
                 dbt_build(settings)
+            note_build(store, settings, project)
             outcome.is_built = True
     return outcome
 
@@ -132,7 +145,9 @@ def extract(
 def load(settings: Settings, datasets: Sequence[Dataset]) -> Outcome:
     """Hop 2 alone, and its reconciliation."""
     from ingestion.load import load_warehouse, reconcile
+    from ingestion.warehouse import open_warehouse
 
+    open_warehouse(settings)  # a wrong setting stops the load before anything is opened
     outcome = Outcome()
     with _locked_store(settings, "load") as store:
         with outcome.timed("load"):
@@ -224,14 +239,40 @@ def dbt_build(settings: Settings, *arguments: str) -> None:
         *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
         *("--target", settings.target, *arguments),
     ]
-    environment = os.environ | {"COLLEGES_HOME": str(settings.home), "DO_NOT_TRACK": "1"}
-    completed = subprocess.run(command, cwd=PROJECT_DIR, env=environment, check=False)  # noqa: S603
+    environment = os.environ | {
+        "COLLEGES_HOME": str(settings.home),
+        "DO_NOT_TRACK": "1",
+        # dbt-snowflake sets no time-out for the sign-in; these are the connector's own.
+        "JWT_CNXN_RETRY_ATTEMPTS": "2",
+        "JWT_CNXN_WAIT_TIME": "10",
+    }
+    try:
+        completed = subprocess.run(  # noqa: S603
+            command, cwd=PROJECT_DIR, env=environment, check=False, timeout=BUILD_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(
+            f"`dbt build` took more than {BUILD_TIMEOUT_S // 3600} hours and was ended: see its "
+            "output above and logs/dbt.log for what it waits for. The raw data is loaded and safe."
+        ) from error
     if completed.returncode:
         raise BuildError(
             f"`dbt build` failed (exit {completed.returncode}): see its output above and "
             "logs/dbt.log. The raw data is loaded and safe; mend the model or the data named "
             "there and run `make run` or `dbt build` again."
         )
+
+
+def project_fingerprint() -> str:
+    """SHA-256 over the dbt project's files and the prefix of its schemas."""
+    digest = sha256(os.environ.get("COLLEGES_SCHEMA_PREFIX", "").encode())
+    for name in _DBT_FILES:
+        path = PROJECT_DIR / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(f"\0{file.relative_to(PROJECT_DIR)}\0".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @cache

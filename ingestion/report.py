@@ -11,6 +11,7 @@ import click
 
 from ingestion.pipeline import SYNTHETIC_MARK, Outcome
 from ingestion.settings import Settings
+from ingestion.warehouse import open_warehouse
 
 if TYPE_CHECKING:
     from ingestion.extract import DatasetResult, Progress
@@ -90,13 +91,13 @@ def _show_result(result: DatasetResult) -> None:
 def _where(settings: Settings) -> str:
     if settings.target == "duckdb":
         return str(settings.warehouse_path)
-    return "Snowflake, database and schemas as in your profile"
+    return open_warehouse(settings).identity
 
 
 _ANSWERS = (
     (
         "Collèges ever seen, and open in the latest school year held",
-        "select count(*), count(*) filter (where is_open) from marts.dim_college",
+        "select count(*), count_if(is_open) from marts.dim_college",
     ),
     (
         "Collèges per school year",
@@ -106,21 +107,15 @@ _ANSWERS = (
 
 
 def _show_answers(settings: Settings) -> None:
-    if settings.target != "duckdb":
-        click.echo("The marts are built; ask them there.")
-        return
-    import duckdb
-
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        schemas = connection.execute(
-            "select table_schema, count(*) from information_schema.tables"
-            " where table_schema in ('raw', 'staging', 'intermediate', 'snapshots', 'marts')"
-            " group by 1 order by 1"
-        ).fetchall()
+    with open_warehouse(settings, purpose="read").connect() as connection:
+        schemas = connection.rows(
+            "select lower(table_schema), count(*) from information_schema.tables"
+            " where lower(table_schema) in"
+            " ('raw', 'staging', 'intermediate', 'snapshots', 'marts') group by 1 order by 1"
+        )
         click.echo("  holds " + ", ".join(f"{count} tables in {name}" for name, count in schemas))
         for question, query in _ANSWERS:
-            rows = connection.execute(query).fetchall()
-            answer = "; ".join(" ".join(map(str, row)) for row in rows)
+            answer = "; ".join(" ".join(map(str, row)) for row in connection.rows(query))
             click.echo(f"{question}: {answer}")
 
 

@@ -20,7 +20,7 @@ from ingestion.errors import SettingsError, WarehouseError
 from ingestion.settings import Settings
 
 SCHEMA = "raw"
-LOGIN_TIMEOUT_S = 30
+LOGIN_TIMEOUT_S = 15
 NETWORK_TIMEOUT_S = 300
 INSERT_ROWS = 200
 
@@ -144,18 +144,24 @@ class Warehouse(ABC):
         """What an error's text means, and what to do about it."""
 
 
-def open_warehouse(settings: Settings, environ: Mapping[str, str] | None = None) -> Warehouse:
+def open_warehouse(
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+    *,
+    purpose: Literal["load", "read"] = "load",
+) -> Warehouse:
     """The warehouse the settings name; nothing is opened yet.
 
     Args:
         settings: which one, and where state lives.
         environ: where Snowflake's settings are read; default the process's environment.
+        purpose: write ``raw``, or read what dbt made of it; Snowflake may have a role for each.
 
     Raises:
         SettingsError: a setting of Snowflake's is missing or still a placeholder.
     """
     if settings.target == "snowflake":
-        return Snowflake.from_environment(os.environ if environ is None else environ)
+        return Snowflake.from_environment(os.environ if environ is None else environ, purpose)
     return DuckDb(settings.warehouse_path)
 
 
@@ -293,9 +299,11 @@ class Snowflake(Warehouse):
         self.identity = f"snowflake:{parameters['account']}/{parameters['database']}".lower()
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Snowflake:
+    def from_environment(
+        cls, environ: Mapping[str, str], purpose: Literal["load", "read"] = "load"
+    ) -> Snowflake:
         """Read ``SNOWFLAKE_ACCOUNT``, ``_USER``, ``_PRIVATE_KEY_PATH``, ``_ROLE``, ``_WAREHOUSE``
-        and ``_DATABASE``.
+        and ``_DATABASE``; to load, also ``_LOADER_ROLE``, which goes before ``_ROLE``.
 
         Raises:
             SettingsError: one is missing or a placeholder, or the key file is not there or open
@@ -325,6 +333,8 @@ class Snowflake(Warehouse):
                 f"owner can read: `chmod 600 {key}`."
             )
         values["PRIVATE_KEY_PATH"] = str(key)
+        if purpose == "load" and (role := environ.get("SNOWFLAKE_LOADER_ROLE", "").strip()):
+            values["ROLE"] = role
         optional = {name: environ.get(f"SNOWFLAKE_{name}", "") for name in cls._OPTIONAL}
         values |= {name: value for name, value in optional.items() if value}
         return cls({name.lower(): value for name, value in values.items()})
@@ -372,14 +382,46 @@ class Snowflake(Warehouse):
 
         try:
             yield
-        except (snowflake.connector.errors.Error, OSError, ValueError) as error:
+        # ValueError and TypeError: a private key that is none, or has a passphrase.
+        except (snowflake.connector.errors.Error, OSError, ValueError, TypeError) as error:
             raise WarehouseError(self.explain(str(error))) from error
 
     def explain(self, error: str) -> str:
+        given = self._parameters
+        told = " ".join(error.split())[:500].rstrip(".")
+        where = self.identity.partition(":")[2]
+        if re.search(r"JWT token|\b39014\d\b|\b39430\d\b", error):
+            return (
+                f"Snowflake ({where}) did not accept the key pair of {given['user']} ({told}). The "
+                f"key in {given['private_key_path']} is not the one registered for that user, or "
+                "SNOWFLAKE_USER or SNOWFLAKE_ACCOUNT is not theirs: compare `DESC USER` with "
+                "docs/snowflake.md. Nothing was read or written."
+            )
+        if re.search(r"\b404\b|\b290404\b|\b403 Forbidden", error):
+            return (
+                f"Snowflake has no account {given['account']} ({told}): SNOWFLAKE_ACCOUNT must be "
+                "<organisation>-<account>, as in the address you sign in at. Nothing was read or "
+                "written."
+            )
+        if "Could not connect to Snowflake backend" in error or "Name or service" in error:
+            host = given.get("host") or f"{given['account']}.snowflakecomputing.com"
+            return (
+                f"{host} did not answer ({told}): no network, a proxy or a firewall, or "
+                "SNOWFLAKE_ACCOUNT is misspelt. Nothing is half loaded; run again once it answers."
+            )
+        if re.search(r"PEM|DER|assword|private key|deserialize", error):
+            return (
+                f"SNOWFLAKE_PRIVATE_KEY_PATH names {given['private_key_path']}, which is no "
+                f"private key in PKCS#8 PEM without a passphrase ({told})."
+            )
+        if re.search(r"Insufficient privileges|not authorized|not granted|42501", error):
+            return (
+                f"Snowflake ({where}) refused this to role {given['role']}: {told}. A grant is "
+                "missing, or the role is another one's: run deploy/snowflake_setup.sql again, "
+                "which does no harm. Nothing is half loaded, and the next run completes."
+            )
         return (
-            f"Snowflake ({self.identity.partition(':')[2]}) said: {_first_line(error)} Check the "
-            "SNOWFLAKE_ settings and the loader's grants (deploy/snowflake_setup.sql); nothing is "
-            "half loaded, and the next run completes."
+            f"Snowflake ({where}) said: {told}. Nothing is half loaded, and the next run completes."
         )
 
 
