@@ -1,6 +1,6 @@
 {#
-    The fields of a JSON object, or the elements of an array, one row each, to be cross joined:
-    `key` is the name of the field, `value` what stands there. See json_position for arrays.
+    The fields of a JSON object, one row each, to be cross joined: `key` is the name of the field,
+    `value` what stands there.
 #}
 {% macro json_each(payload) -%}
     {{ return(adapter.dispatch('json_each', 'paris_colleges')(payload)) }}

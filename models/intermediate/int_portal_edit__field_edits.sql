@@ -11,6 +11,8 @@ pairs as (
 
     select
         *,
+        old_coordinates is not null and old_longitude is null as is_old_outline,
+        new_coordinates is not null and new_longitude is null as is_new_outline,
         case
             when old_coordinates is not null then old_geometry_type
             when old_text not in ('NA', 'NS', 'ND') then old_text
@@ -23,8 +25,6 @@ pairs as (
 
 ),
 
--- Every number of every outline, in order. The zeros at both ends keep the text valid JSON, also
--- where an outline is empty.
 outlines as (
 
     select
@@ -33,9 +33,9 @@ outlines as (
         run_sequence,
         field,
         'old' as side,
-        '[0' || {{ replace_pattern('old_coordinates', '[^0-9.eE+-]+', ',') }} || '0]' as numbers
+        {{ replace_pattern('old_coordinates', '[^0-9.eE+-]+', ',') }} as numbers
     from pairs
-    where old_coordinates is not null and old_longitude is null
+    where is_old_outline
     union all
     select
         dataset,
@@ -43,24 +43,27 @@ outlines as (
         run_sequence,
         field,
         'new' as side,
-        '[0' || {{ replace_pattern('new_coordinates', '[^0-9.eE+-]+', ',') }} || '0]' as numbers
+        {{ replace_pattern('new_coordinates', '[^0-9.eE+-]+', ',') }} as numbers
     from pairs
-    where new_coordinates is not null and new_longitude is null
+    where is_new_outline
 
 ),
 
+-- Every number of every outline, in order; the brackets at both ends leave blank parts.
 outline_numbers as (
 
     select
-        outlines.dataset,
-        outlines.record_key,
-        outlines.run_sequence,
-        outlines.field,
-        outlines.side,
-        {{ json_position('element') }} as number_position,
-        cast({{ json_value_text('element.value') }} as double) as number_value
-    from outlines
-    cross join {{ json_each(json_from_text('outlines.numbers')) }} as element
+        dataset,
+        record_key,
+        run_sequence,
+        field,
+        side,
+        part_number,
+        {{ to_number('part') }} as number_value
+    from {{ split_to_rows(
+        'outlines', ['dataset', 'record_key', 'run_sequence', 'field', 'side'], 'numbers'
+    ) }}
+    where part <> ''
 
 ),
 
@@ -71,11 +74,11 @@ number_pairs as (
         record_key,
         run_sequence,
         field,
-        number_position,
+        part_number,
         max(case when side = 'old' then number_value end) as old_number,
         max(case when side = 'new' then number_value end) as new_number
     from outline_numbers
-    group by dataset, record_key, run_sequence, field, number_position
+    group by dataset, record_key, run_sequence, field, part_number
 
 ),
 
@@ -88,8 +91,8 @@ outline_changes as (
         record_key,
         run_sequence,
         field,
-        cast(floor((count(old_number) - 2) / 2) as integer) as old_positions,
-        cast(floor((count(new_number) - 2) / 2) as integer) as new_positions,
+        cast(floor(count(old_number) / 2) as integer) as old_positions,
+        cast(floor(count(new_number) / 2) as integer) as new_positions,
         max(
             case when abs(new_number - old_number) <= 0.00001 then 0 else 1 end
         ) = 1 as is_redrawn
@@ -105,7 +108,7 @@ compared as (
         outline_changes.old_positions,
         outline_changes.new_positions,
         case
-            when outline_changes.old_positions >= 0 and outline_changes.new_positions >= 0
+            when pairs.is_old_outline and pairs.is_new_outline
                 then outline_changes.is_redrawn
             when pairs.old_longitude is not null and pairs.new_longitude is not null
                 then
@@ -162,7 +165,7 @@ one_place as (
                 end
             order by
                 case
-                    when old_positions >= 0 or new_positions >= 0 then 1
+                    when is_old_outline or is_new_outline then 1
                     when coalesce(old_coordinates, new_coordinates) is not null then 3
                     when coalesce(old_longitude, new_longitude) is not null then 2
                     else 4
@@ -180,7 +183,7 @@ final as (
         run_sequence,
         field,
         case
-            when old_positions >= 0
+            when is_old_outline
                 then
                     old_geometry_type
                     || ', '
@@ -196,7 +199,7 @@ final as (
             else old_text
         end as old_value,
         case
-            when new_positions >= 0
+            when is_new_outline
                 then
                     new_geometry_type
                     || ', '
