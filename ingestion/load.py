@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pymongo import CursorType
@@ -47,6 +48,7 @@ Progress = Callable[[str, int, int | None], None]
 
 BATCH_ROWS = 1_000
 """Versions in a reply. A megabyte is read into memory that is warm; 20 000 take twice as long."""
+REPLIES_HASHED_AT_ONCE = 50
 FEW = 1 / 16
 """Share of a collection up to which an index is the faster way to its versions. They lie in the
 order of arrival and no index has that order: each one costs a page, and a scan reads each once."""
@@ -389,17 +391,18 @@ def _version_batches(
     else:
         columns = ("record_key", "run_sequence", "content_hash", "payload", "is_withdrawn")
         with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
-            for table in _read(versions, sequences, (*columns, "extracted_at"), [("$natural", 1)]):
+            wanted = {"run_sequence": {"$in": sequences}}
+            for table in _read(versions, wanted, (*columns, "extracted_at"), [("$natural", 1)]):
                 yield from table.to_batches()
 
 
 def _read(
     versions: Collection[Any],
-    sequences: list[int],
+    query: Mapping[str, Any],
     columns: Iterable[str],
     index: Sequence[tuple[str, int]],
 ) -> Iterator[pa.Table]:
-    """These columns of the versions of these runs, by an index, in replies of `BATCH_ROWS`."""
+    """These columns of the versions asked for, by an index, in replies of `BATCH_ROWS`."""
     import_pymongoarrow()
     import pyarrow as pa
     from pymongoarrow.context import PyMongoArrowContext
@@ -412,7 +415,7 @@ def _read(
     }
     schema = Schema({name: types.get(name, pa.string()) for name in columns})
     replies = versions.find_raw_batches(
-        {"run_sequence": {"$in": sequences}},
+        query,
         {"_id": 0, **dict.fromkeys(columns, 1)},
         hint=index,
         batch_size=BATCH_ROWS,
@@ -667,18 +670,23 @@ def _sum_store(
 ) -> tuple[int, int]:
     """The number of versions of finished loads in MongoDB, and the sum of their hashes.
 
-    Read from the version index alone, and added up by DuckDB.
+    Read from the version index alone, filtered and added up by DuckDB.
     """
+    if not finished:
+        return 0, 0
     import duckdb
+    import pyarrow as pa
 
     columns = ("record_key", "run_sequence", "content_hash")
     versions = store.database[dataset.table]
     count = total = 0
     with duckdb.connect() as local, mongodb_errors(f"read the versions of {dataset.dataset_id}"):
-        for table in _read(versions, finished, columns, VERSION_INDEX):
-            local.register("versions", table)
+        tables = _read(versions, {}, columns, VERSION_INDEX)
+        while page := list(islice(tables, REPLIES_HASHED_AT_ONCE)):
+            local.register("versions", pa.concat_tables(page))
             sums = local.execute(
                 f"select count(*), sum({warehouse.version_hash_locally}) from versions"  # noqa: S608
+                f" where run_sequence in ({', '.join(map(str, finished))})"
             ).fetchall()
             count += int(sums[0][0])
             total += int(sums[0][1] or 0)
