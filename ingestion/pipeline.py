@@ -230,13 +230,13 @@ def dbt_build(settings: Settings, *arguments: str) -> None:
     Raises:
         BuildError: dbt said no; its own output, above, says what.
     """
-    profiles = PROJECT_DIR / "profiles.yml"
-    if not profiles.exists():
-        shutil.copy(PROJECT_DIR / "profiles.example.yml", profiles)
+    profiles_dir = Path(os.environ.get("DBT_PROFILES_DIR") or PROJECT_DIR)
+    if profiles_dir == PROJECT_DIR and not (PROJECT_DIR / "profiles.yml").exists():
+        shutil.copy(PROJECT_DIR / "profiles.example.yml", PROJECT_DIR / "profiles.yml")
         logger.info("wrote profiles.yml from profiles.example.yml")
     command = [
         *(sys.executable, "-m", "dbt.cli.main", "build"),
-        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)),
+        *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(profiles_dir)),
         *("--target", settings.target, *arguments),
     ]
     environment = os.environ | {

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -147,31 +147,3 @@ def fake(account: Fake) -> Iterator[Fake]:
     account.control(refuse=[], without=[], empty_log=True)
     yield account.with_database()
     account.control(refuse=[], without=[], empty_log=True)
-
-
-def run_dbt(
-    home: Path, environ: Mapping[str, str], *arguments: str, timeout: float = 280
-) -> subprocess.CompletedProcess[str]:
-    """A real dbt process on the example profile; its files stay in ``home``."""
-    profiles = home / "profiles"
-    profiles.mkdir(parents=True, exist_ok=True)
-    (profiles / "profiles.yml").write_bytes((PROJECT_DIR / "profiles.example.yml").read_bytes())
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "dbt.cli.main", *arguments),
-            *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(profiles)),
-        ],
-        cwd=PROJECT_DIR,
-        env=os.environ
-        | {
-            "COLLEGES_HOME": str(home),
-            "DBT_TARGET_PATH": str(home / "target"),
-            "DBT_LOG_PATH": str(home / "logs"),
-            "DO_NOT_TRACK": "1",
-        }
-        | environ,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )

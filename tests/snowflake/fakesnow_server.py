@@ -82,7 +82,7 @@ async def errors_as_sql_errors(original: Any, request: Request) -> Response:
     response: Response = await original(request)
     if response.status_code < 500:
         return response
-    message = str(json.loads(response.body).get("message"))[:1500]
+    message = str(json.loads(bytes(response.body)).get("message"))[:1500]
     return _sql_error("009998", "XX000", f"fakesnow cannot run this: {message}")
 
 
@@ -268,7 +268,9 @@ class Account:
     def __init__(self, name: str, keys: dict[str, bytes]) -> None:
         """``keys``: user → public key, PEM."""
         self.name = name.upper()
-        self.keys = {user.upper(): load_pem_public_key(pem) for user, pem in keys.items()}
+        self.keys: dict[str, Any] = {
+            user.upper(): load_pem_public_key(pem) for user, pem in keys.items()
+        }
         self.refused: list[dict[str, str]] = []
         self.log: list[dict[str, Any]] = []
 
