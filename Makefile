@@ -22,7 +22,7 @@ run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a
 	$(BIN)/colleges run $(if $(PORTAL),--portal "$(PORTAL)")
 
 test: .venv/dev profiles.yml  ## All tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
 	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)
@@ -35,7 +35,18 @@ lint: .venv/dev profiles.yml  ## Every linter and type check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
-	$(BIN)/sqlfluff lint --disable-progress-bar models tests/data
+	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests/data
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/dbt --quiet parse --target snowflake --warn-error-options '{"error": ["Deprecations"]}' --target-path target/snowflake
+
+docs: .venv/dev profiles.yml  ## The dbt docs of what is built, one file without remote requests: site/dbt/index.html
+	$(BIN)/dbt --quiet docs generate --static
+	mkdir -p site/dbt
+	cp target/static_index.html site/dbt/index.html
+	@echo "Open site/dbt/index.html"
 
 clean:  ## Remove build output, and the data if it is the synthetic sample
 	rm -rf target logs site .pytest_cache .mypy_cache .ruff_cache .hypothesis
