@@ -71,7 +71,7 @@ class Fake:
     def statements(self) -> list[str]:
         return [entry["sql"] for entry in self.log if "sql" in entry]
 
-    def connect(self, **parameters: Any) -> Any:
+    def connect(self, network_timeout: int = 20) -> Any:
         """A connection of the real connector."""
         return snowflake.connector.connect(
             account=ACCOUNT,
@@ -83,9 +83,8 @@ class Fake:
             port=self.port,
             protocol="http",
             login_timeout=20,
-            network_timeout=20,
+            network_timeout=network_timeout,
             platform_detection_timeout_seconds=0,
-            **parameters,
         )
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

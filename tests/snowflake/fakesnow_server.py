@@ -230,12 +230,6 @@ def several_statements(original: Any, self: Any, command: str, *args: Any, **kwa
     return done
 
 
-@shim(fs_server, "parse_one")
-def several_statements_parsed(original: Any, sql: str) -> Any:
-    """The other half of several_statements: the answer is that of the last."""
-    return original(_statements(sql)[-1])
-
-
 @shim(fakesnow.info_schema, "insert_table_comment_sql")
 def table_comments(original: Any, catalog: str, schema: str, table: str, comment: str) -> Any:
     """A comment with an apostrophe breaks its bookkeeping, and so does, in a transaction, none."""
