@@ -9,7 +9,6 @@ times in UTC, numbers as JSON numbers, distances packed.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
 import os
@@ -51,63 +50,93 @@ class Table:
     model: str
     columns: tuple[str, ...]
     order_by: str
+    datasets: tuple[str, ...]
+    """Those whose content its rows show: what a file made of it must name as its source."""
 
 
-def _table(model: str, columns: str, order_by: str) -> Table:
-    return Table(model, tuple(columns.split()), order_by)
+def _table(model: str, columns: str, order_by: str, *datasets: str) -> Table:
+    return Table(model, tuple(columns.split()), order_by, datasets)
 
+
+COLLEGES = "etablissements-scolaires-colleges"
+SECTORS = "secteurs-scolaires-colleges"
+ARRONDISSEMENTS = "arrondissements"
+DIRECTORY = "fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-degre"
+RESULTS = "fr-en-indicateurs-valeur-ajoutee-colleges"
+SOCIAL_POSITIONS = ("fr-en-ips-colleges-ap2022", "fr-en-ips-colleges-ap2023")
+EVERY = (COLLEGES, SECTORS, ARRONDISSEMENTS, DIRECTORY, RESULTS, *SOCIAL_POSITIONS)
 
 TABLES = {
     "school_years": _table(
-        "dim_school_year", "school_year starts_on ends_on is_current", "school_year"
+        "dim_school_year",
+        "school_year starts_on ends_on is_current",
+        "school_year",
+        COLLEGES,
+        RESULTS,
+        *SOCIAL_POSITIONS,
     ),
     "arrondissements": _table(
         "dim_arrondissement",
         "arrondissement_number insee_code arrondissement_name area_km2 boundary_geojson",
         "arrondissement_number",
+        ARRONDISSEMENTS,
     ),
     "colleges": _table(
         "dim_college",
         "college_id uai uai_match_method college_name address insee_code arrondissement_number"
         " longitude latitude first_school_year last_school_year is_open",
         "college_id",
+        COLLEGES,
+        DIRECTORY,
     ),
     "college_school_years": _table(
         "fct_college_school_year",
         "college_id school_year college_name address insee_code arrondissement_number longitude"
         " latitude is_withdrawn extracted_at",
         "school_year, college_id",
+        COLLEGES,
     ),
     "neighbourhoods": _table(
         "fct_college_neighbourhood",
         "college_id school_year nearest_college_id nearest_km colleges_within_1_km",
         "school_year, college_id",
+        COLLEGES,
     ),
     "results": _table(
         "fct_college_result",
         "college_id session school_year candidates success_rate_pct success_rate_value_added_points"
         " mention_rate_pct written_mark written_mark_value_added is_small_sample is_withdrawn",
         "session, college_id",
+        COLLEGES,
+        DIRECTORY,
+        RESULTS,
     ),
     "social_positions": _table(
         "fct_college_social_position",
         "college_id school_year series ips ips_stddev pupils is_withdrawn",
         "school_year, college_id",
+        COLLEGES,
+        DIRECTORY,
+        *SOCIAL_POSITIONS,
     ),
     "sectors": _table(
         "bridge_sector_college",
         "sector_name school_year college_id is_shared is_withdrawn",
         "school_year, sector_name, college_id",
+        COLLEGES,
+        SECTORS,
     ),
     "changes": _table(
         "fct_college_change",
         "college_id school_year change_type from_value to_value moved_m",
         "school_year, college_id, change_type",
+        COLLEGES,
     ),
     "portal_edits": _table(
         "fct_portal_edit",
         "dataset record_key field old_value new_value edit_type detected_at",
         "detected_at, dataset, record_key, edit_type, field",
+        *EVERY,
     ),
     "arrondissement_years": _table(
         "agg_arrondissement_school_year",
@@ -116,6 +145,11 @@ TABLES = {
         " success_rate_value_added_points mention_rate_pct written_mark ips_college_count ips"
         " is_ips_weighted",
         "school_year, arrondissement_number",
+        COLLEGES,
+        ARRONDISSEMENTS,
+        DIRECTORY,
+        RESULTS,
+        *SOCIAL_POSITIONS,
     ),
     "paris_years": _table(
         "agg_school_year",
@@ -124,9 +158,18 @@ TABLES = {
         " success_rate_pct success_rate_value_added_points mention_rate_pct written_mark"
         " ips_college_count ips is_ips_weighted",
         "school_year",
+        COLLEGES,
+        DIRECTORY,
+        RESULTS,
+        *SOCIAL_POSITIONS,
     ),
 }
-DISTANCE_MODEL = "fct_college_distance"
+DISTANCES = _table(
+    "fct_college_distance",
+    "school_year college_id_a college_id_b distance_km",
+    "school_year, college_id_a, college_id_b",
+    COLLEGES,
+)
 LOAD_MODEL = "fct_source_load"
 
 
@@ -173,21 +216,6 @@ class Manifest:
         """Where a model's rows are, quoted for SQL."""
         return str(self.model(name)["relation_name"])
 
-    def datasets(self, name: str) -> list[str]:
-        """Ids of the datasets a model descends from, in the registry's order."""
-        tables = set()
-        seen = set()
-        waiting = [f"model.{PROJECT}.{name}"]
-        while waiting:
-            node = waiting.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            if node.startswith("source."):
-                tables.add(node.rsplit(".", 1)[1])
-            waiting.extend(self._manifest["parent_map"].get(node, []))
-        return [dataset.dataset_id for dataset in registry().values() if dataset.table in tables]
-
 
 def export(connection: Connection, manifest: Manifest, exported_at: datetime) -> Row:
     """The document the page draws: see ``schema.json``.
@@ -202,7 +230,7 @@ def export(connection: Connection, manifest: Manifest, exported_at: datetime) ->
         WarehouseError: the warehouse refused.
     """
     tables = {
-        name: _rows(connection, manifest.relation(table.model), table.columns, table.order_by)
+        name: _rows(connection, manifest.relation(table.model), table)
         for name, table in TABLES.items()
     }
     for arrondissement in tables["arrondissements"]:
@@ -217,16 +245,13 @@ def export(connection: Connection, manifest: Manifest, exported_at: datetime) ->
         ),
         "sources": _sources(connection, loads),
         "table_datasets": {
-            **{name: manifest.datasets(table.model) for name, table in TABLES.items()},
-            "distances": manifest.datasets(DISTANCE_MODEL),
+            name: list(table.datasets)
+            for name, table in (TABLES | {"distances": DISTANCES}).items()
         },
         "definitions": _definitions(manifest),
         **tables,
         "distances": _distances(
-            connection.stream(
-                "select school_year, college_id_a, college_id_b, distance_km"  # noqa: S608
-                f" from {manifest.relation(DISTANCE_MODEL)} order by school_year"
-            ),
+            connection.stream(_select(manifest.relation(DISTANCES.model), DISTANCES)),
             college_ids,
         ),
     }
@@ -253,11 +278,16 @@ def validate(document: Row) -> None:
         )
 
 
-def _rows(
-    connection: Connection, relation: str, columns: Sequence[str], order_by: str
-) -> list[Row]:
-    sql = f"select {', '.join(columns)} from {relation} order by {order_by}"  # noqa: S608
-    return [dict(zip(columns, map(_plain, row), strict=True)) for row in connection.stream(sql)]
+def _select(relation: str, table: Table) -> str:
+    columns = ", ".join(table.columns)
+    return f"select {columns} from {relation} order by {table.order_by}"  # noqa: S608
+
+
+def _rows(connection: Connection, relation: str, table: Table) -> list[Row]:
+    return [
+        dict(zip(table.columns, map(_plain, row), strict=True))
+        for row in connection.stream(_select(relation, table))
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -313,32 +343,19 @@ def _sources(connection: Connection, loads: str) -> list[Row]:
 
 
 def _definitions(manifest: Manifest) -> dict[str, Row]:
-    """``model`` and ``model.column`` → the dbt docs' text, and its French where that is current."""
+    """``model`` and ``model.column`` → the dbt docs' text and its French.
+
+    The translations are found by the English they translate: a text that changed since has none.
+    """
     french = json.loads(FRENCH_FILE.read_text(encoding="utf-8"))
-    models = {table.model: table.columns for table in TABLES.values()}
-    models[DISTANCE_MODEL] = ("distance_km",)
     texts = {}
-    for model, columns in models.items():
-        node = manifest.model(model)
-        texts[model] = node["description"]
-        for column in columns:
-            texts[f"{model}.{column}"] = node["columns"][column]["description"]
-    return {
-        key: {"en": " ".join(text.split()), "fr": _current(french.get(key), text)}
-        for key, text in texts.items()
-    }
-
-
-def fingerprint(text: str) -> str:
-    """Names a text; white space does not count."""
-    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:12]
-
-
-def _current(translation: Row | None, text: str) -> str | None:
-    """The French of a text, unless the text has changed since it was translated."""
-    if translation is None or translation["of"] != fingerprint(text):
-        return None
-    return str(translation["fr"])
+    for table in (*TABLES.values(), DISTANCES):
+        node = manifest.model(table.model)
+        texts[table.model] = node["description"]
+        for column in table.columns:
+            texts[f"{table.model}.{column}"] = node["columns"][column]["description"]
+    unwrapped = {key: " ".join(text.split()) for key, text in texts.items()}
+    return {key: {"en": text, "fr": french.get(text)} for key, text in unwrapped.items()}
 
 
 def _distances(rows: Iterable[Sequence[Any]], college_ids: Sequence[str]) -> list[Row]:

@@ -125,6 +125,9 @@ export class Store {
   }
 }
 
+// "17-18" for "2017-2018", where there is little room.
+export const shortYear = (schoolYear) => schoolYear.replace(/\d\d(\d\d)-\d\d(\d\d)/, "$1-$2");
+
 export const recordParts = (recordKey) => JSON.parse(recordKey).map(String);
 const recordName = (recordKey) => recordParts(recordKey)[0];
 

@@ -17,7 +17,7 @@ export const MEASURES = [
     tables: ["results"],
     value: (row) => row.result?.success_rate_pct ?? null,
     paris: "success_rate_pct",
-    format: (context, value) => context.percent(value),
+    format: (context, value) => context.percent(value, Number.isInteger(value) ? 0 : 1),
     isAvailable: (year) => year.hasResults,
     whyMissing: whyNoResult,
   },

@@ -20,7 +20,7 @@ export function createShell(context) {
   });
   const main = h("main", { id: "content", tabindex: -1 });
   const skip = h("a", { href: "#content", class: "skip", onclick: (event) => (event.preventDefault(), main.focus()) }, t("page.skip"));
-  const banner = store.isSynthetic && h("p", { class: "synthetic", role: "note" }, h("strong", {}, t("page.synthetic")), " ", t("page.synthetic_text"));
+  const banner = store.isSynthetic && h("aside", { class: "synthetic", "aria-label": t("page.synthetic") }, h("strong", {}, t("page.synthetic")), " ", t("page.synthetic_text"));
 
   function switchLanguage() {
     context.change({ lang: other === "fr" ? null : other });
@@ -70,7 +70,7 @@ function footer(context) {
     "footer",
     {},
     store.isSynthetic && h("p", {}, h("strong", {}, t("page.synthetic")), " ", t("page.synthetic_text")),
-    h("p", {}, t("provenance.source"), " :"),
+    h("h2", {}, t("provenance.source")),
     list,
     h("p", { class: "muted" }, t("provenance.exported", { date: context.date(store.document.exported_at) })),
   );

@@ -1,11 +1,13 @@
 // A measure over the school years: one line a collège, Paris in grey, breaks in a series marked.
 import * as Plot from "@observablehq/plot";
 import { h } from "../dom.js";
+import { shortYear } from "../data.js";
+import { plainMarks } from "./marks.js";
 
 export const LINE_COLORS = ["var(--line-1)", "var(--line-2)", "var(--line-3)", "var(--line-4)"];
 
 // lines: [{name, color, points: [{school_year, value, series?}]}]; `breaks`: the years a series begins.
-export function lineChart(context, { measure, lines, breaks = [], width = 560 }) {
+export function lineChart(context, { measure, lines, breaks = [], width = 440 }) {
   const { t, store } = context;
   const points = lines.flatMap((line) =>
     line.points.filter((point) => point.value !== null).map((point) => ({ ...point, name: line.name, color: line.color, path: `${line.name}|${point.series ?? ""}` })),
@@ -17,11 +19,11 @@ export function lineChart(context, { measure, lines, breaks = [], width = 560 })
   const domain = years.slice(Math.max(0, first - 1));
   const svg = Plot.plot({
     width,
-    height: 240,
+    height: 220,
     marginLeft: 56,
     marginRight: 24,
     marginBottom: 34,
-    x: { type: "point", domain, label: null },
+    x: { type: "point", domain, label: null, tickFormat: shortYear },
     y: { grid: true, nice: true, label: null, ticks: 5, tickFormat: (value) => measure.format(context, value) },
     marks: [
       measure.pivot !== undefined && Plot.ruleY([measure.pivot], { stroke: "var(--muted)" }),
@@ -32,6 +34,7 @@ export function lineChart(context, { measure, lines, breaks = [], width = 560 })
     ].filter(Boolean),
     color: { type: "identity" },
   });
+  plainMarks(svg);
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", t("chart.of", { measure: t(`measure.${measure.id}`), names: lines.map((line) => line.name).join(", ") }));
   return h("figure", { class: "chart" }, svg, key(lines));

@@ -1,5 +1,6 @@
 // The filters that several views share. They are built once and then follow the address.
 import { fill, h } from "../dom.js";
+import { shortYear } from "../data.js";
 
 export function yearSlider(context) {
   const { t, store, change } = context;
@@ -21,7 +22,7 @@ export function yearSlider(context) {
     "div",
     { class: "ticks", "aria-hidden": "true" },
     years.map((year) =>
-      h("span", { class: year.isHeld ? (year.isWithdrawn ? "withdrawn" : null) : "not-held" }, year.school_year.replace(/20(\d\d)-20(\d\d)/, "$1-$2")),
+      h("span", { class: year.isHeld ? (year.isWithdrawn ? "withdrawn" : null) : "not-held" }, shortYear(year.school_year)),
     ),
   );
   const hasMarks = years.some((year) => year.isWithdrawn || !year.isHeld);

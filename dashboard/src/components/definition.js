@@ -18,7 +18,7 @@ export function definitionText({ store, language, t }, key) {
   const english = h("p", { lang: "en" }, en);
   const origin = h("p", { class: "muted" }, t("definition.from"), " ", h("code", {}, key));
   if (language === "en") return [english, origin];
-  return [fr ? h("p", {}, fr) : h("p", { class: "muted" }, t("definition.stale")), origin, english];
+  return [fr ? h("p", {}, fr) : h("p", { class: "muted" }, t("definition.untranslated")), origin, english];
 }
 
 function show(context, key, name) {

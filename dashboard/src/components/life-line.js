@@ -6,7 +6,7 @@ export function lifeLine(context, college) {
   const rowOf = (year) => store.schoolYear.get(`${college.college_id}|${year.school_year}`);
   const events = eventsOf(context, college);
   return [
-    h("p", { class: "muted note" }, t("college.life_hint"), " ", t("year.legend")),
+    h("p", { class: "muted note" }, t("college.life_hint")),
     h("ol", { class: "life-years" }, store.years.map((year) => cell(context, year, rowOf(year), events.has(year.school_year)))),
     h(
       "ol",

@@ -5,6 +5,7 @@ import { forProjection } from "../geometry.js";
 import { isSmallSample, measure as measureOf } from "../measures.js";
 import { colorScale } from "./map-colors.js";
 import { legend } from "./map-legend.js";
+import { plainMarks } from "./marks.js";
 import { walkWithArrows } from "./map-keys.js";
 import { tooltip } from "./map-tooltip.js";
 import { measuredText } from "./figures.js";
@@ -43,6 +44,7 @@ export function drawMap(context, container, { rows, measureId, arrondissement = 
   });
 
   fill(container, svg, placed.length === 0 && h("p", { class: "empty" }, context.t("map.empty")));
+  plainMarks(svg);
   svg.setAttribute("role", "group");
   svg.setAttribute("aria-label", label);
   const points = linkPoints(context, svg, [missing, shown], measure);
@@ -73,7 +75,8 @@ function linkPoints(context, svg, groups, measure) {
     const row = rows[index];
     const name = context.t("map.arrondissement_of", { name: row.college_name, arrondissement: context.arrondissement(row.arrondissement_number) });
     const status = row.is_open ? "" : `, ${context.t("status.closed", { year: row.last_school_year })}`;
-    element.setAttribute("aria-label", `${name}, ${context.t(`measure.${measure.id}`)}: ${measuredText(context, measure, row)}${status}`);
+    const figure = context.t("page.label", { name: context.t(`measure.${measure.id}`), value: measuredText(context, measure, row) });
+    element.setAttribute("aria-label", `${name}, ${figure}${status}`);
     element.dataset.college = row.college_id;
     element.classList.add("point");
     return { element, row };

@@ -51,7 +51,7 @@ export function socialSection(context, college) {
         ["measure.short.ips", IPS.definition, (row) => measured(context, IPS, row)],
         ["column.paris", "agg_school_year.ips", (_, year) => parisFigure(context, IPS, year)],
         ["column.spread", "fct_college_social_position.ips_stddev", (row) => figure(context, row.social.ips_stddev, (value) => context.number(value, 1), row, "why.ips_withheld")],
-        ["column.pupils", "fct_college_social_position.pupils", (row) => figure(context, row.social.pupils, context.number, row, "why.no_ips")],
+        ["column.pupils", "fct_college_social_position.pupils", (row) => figure(context, row.social.pupils, context.number, row, "why.no_pupils")],
       ],
       row: (year) => rowOf(store, college, year),
     }),

@@ -6,7 +6,7 @@ import { downloads } from "./downloads.js";
 const PAGE_ROWS = 25;
 const PRINTED_ROWS = 300;
 
-// A column: {key, label, value(row), text(row)?, cell(row)?, isNumber?, definition?}; `value` sorts
+// A column: {key, label, value(row), text(row)?, cell(row)?, isNumber?, isLong?, definition?}; `value` sorts
 // and goes into files, `text` is what a reader searches and sees, `cell` is shown in its place.
 // `sort` is a column's key, with a minus where the largest comes first.
 export function createTable(context, { name, columns, tables, sort, geometry = () => null }) {
@@ -121,7 +121,7 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
       columns.map((column, index) =>
         h(
           index === 0 ? "th" : "td",
-          { scope: index === 0 ? "row" : null, class: column.isNumber ? "number" : null },
+          { scope: index === 0 ? "row" : null, class: column.isNumber ? "number" : column.isLong ? "table-text" : null },
           column.cell ? column.cell(row) : text(column, row),
         ),
       ),

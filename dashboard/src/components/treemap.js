@@ -28,11 +28,11 @@ function button(context, leaf, share, chosen) {
       id: `leaf-${number}`,
       class: "leaf",
       "aria-pressed": String(isChosen),
-      "aria-label": context.t("treemap.leaf", { arrondissement: name, n: leaf.value }),
       onclick: () => context.change({ arr: isChosen ? null : String(number) }),
     },
-    h("b", { "aria-hidden": "true" }, name),
-    h("span", { "aria-hidden": "true" }, leaf.value),
+    h("b", {}, name),
+    " ",
+    h("span", {}, leaf.value, h("span", { class: "visually-hidden" }, " ", context.t("treemap.unit", { n: leaf.value }))),
   );
   const percent = (value) => `${value}%`;
   Object.assign(element.style, { left: percent(leaf.x0), top: percent(leaf.y0), width: percent(leaf.x1 - leaf.x0), height: percent(leaf.y1 - leaf.y0) });

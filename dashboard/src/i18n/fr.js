@@ -2,6 +2,7 @@ export default {
   "page.title": "Collèges publics de Paris",
   "page.subtitle": "Où ils sont, depuis quand, ce qui a changé, leurs résultats",
   "page.other_language": "English",
+  "page.label": "{name} : {value}",
   "page.skip": "Aller au contenu",
   "page.navigation": "Pages",
   "page.synthetic": "Données synthétiques",
@@ -55,6 +56,7 @@ export default {
   "why.no_mentions": "Le nombre de mentions ou de candidats n’est pas publié.",
   "why.no_ips_year": "Aucun IPS détenu pour cette année. Les séries d’avant la rentrée 2022 ne sont pas comparables.",
   "why.no_ips": "Le ministère ne publie pas d’IPS pour ce collège à cette rentrée.",
+  "why.no_pupils": "Le nombre d’élèves n’est publié que dans la série ap2022.",
   "why.ips_withheld": "Trop peu d’élèves : le ministère écrit « NA » ou « NS ».",
   "small.label": "petit effectif",
   "small.text": "{n} candidats : un seul déplace le taux de plus de 3 points.",
@@ -92,7 +94,7 @@ export default {
 
   "treemap.title": "Collèges par arrondissement",
   "treemap.hint": "La surface suit le nombre de collèges. Un clic filtre la page, un second l’annule.",
-  "treemap.leaf": { one: "{arrondissement} : {n} collège", other: "{arrondissement} : {n} collèges" },
+  "treemap.unit": { one: "collège", other: "collèges" },
   "treemap.results_only": "Nombre de collèges inconnu pour cette année : la surface suit le nombre de collèges dont les résultats sont publiés.",
   "treemap.empty": "Rien à répartir pour cette année.",
 
@@ -122,7 +124,6 @@ export default {
   "column.arrondissement": "Arrondissement",
   "column.address": "Adresse",
   "column.status": "État",
-  "column.nearest_name": "Le plus proche",
   "column.within_1_km": "À moins de 1 km",
   "column.count": "Collèges",
   "column.mean_nearest": "Plus proche, moyenne",
@@ -213,7 +214,7 @@ export default {
   "college.id": "Identifiant",
   "college.link": "Lien",
   "college.life": "Ligne de vie",
-  "college.life_hint": "Une case par année scolaire.",
+  "college.life_hint": "Une case par année scolaire : pleine dans la liste de la Ville, hachurée si l’année est retirée du portail, en tirets si la liste n’est pas détenue, soulignée si quelque chose arrive.",
   "college.first_held": "Première année détenue : « {name} », {address}",
   "college.last_open": "Dans la dernière liste détenue",
   "college.gap": "Liste de la Ville non détenue",
@@ -247,8 +248,7 @@ export default {
   "definition.title": "Définition",
   "definition.close": "Fermer",
   "definition.from": "Texte de la documentation dbt, colonne",
-  "definition.french": "Traduction",
-  "definition.stale": "Le texte a changé depuis sa traduction ; seul l’anglais fait foi.",
+  "definition.untranslated": "Pas encore traduit.",
 
   "sources.title": "Sources et définitions",
   "sources.intro":

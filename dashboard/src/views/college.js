@@ -133,8 +133,8 @@ function edits(context, id) {
         "li",
         {},
         h("time", { datetime: edit.detected_at }, context.date(edit.detected_at)),
-        h("span", {}, `${recordParts(edit.record_key).join(" · ")} : ${t(`edit.${edit.edit_type}`)}`),
-        edit.field && h("span", { class: "muted" }, `${edit.field}: ${edit.old_value ?? "∅"} → ${edit.new_value ?? "∅"}`),
+        h("span", {}, t("page.label", { name: recordParts(edit.record_key).join(" · "), value: t(`edit.${edit.edit_type}`) })),
+        edit.field && h("span", { class: "muted" }, t("page.label", { name: edit.field, value: `${edit.old_value ?? "∅"} → ${edit.new_value ?? "∅"}` })),
       ),
     ),
   );

@@ -103,8 +103,7 @@ function measureNote({ t, store, link }, measure, year) {
 }
 
 function collegeTable(context) {
-  const { t, store } = context;
-  const name = (id) => store.college.get(id)?.college_name ?? "";
+  const { t } = context;
   const status = (row) => t(row.is_open ? "status.open_short" : "status.closed_short");
   return createTable(context, {
     name: "colleges",
@@ -114,10 +113,10 @@ function collegeTable(context) {
     columns: [
       { key: "college_name", label: t("column.name"), value: (row) => row.college_name, cell: (row) => collegeLink(context, row.college_id, row.college_name) },
       { key: "arrondissement_number", label: t("column.arrondissement"), value: (row) => row.arrondissement_number, text: (row) => context.arrondissement(row.arrondissement_number), isNumber: true },
-      { key: "address", label: t("column.address"), value: (row) => row.address, cell: (row) => row.address ?? t("why.label") },
+      { key: "address", label: t("column.address"), value: (row) => row.address, isLong: true, cell: (row) => row.address ?? t("why.label") },
       { key: "status", label: t("column.status"), value: (row) => (row.is_open ? "open" : "closed"), text: status, definition: "dim_college.is_open" },
       ...MEASURES.map((measure) => ({
-        key: measureColumn(measure),
+        key: measure.definition.split(".")[1],
         label: t(`measure.short.${measure.id}`),
         definition: measure.definition,
         value: measure.value,
@@ -125,13 +124,10 @@ function collegeTable(context) {
         cell: (row) => measured(context, measure, row),
         isNumber: true,
       })),
-      { key: "nearest_college", label: t("column.nearest_name"), value: (row) => row.nearest_college_id && name(row.nearest_college_id), cell: (row) => row.nearest_college_id && collegeLink(context, row.nearest_college_id, name(row.nearest_college_id)) },
       { key: "colleges_within_1_km", label: t("column.within_1_km"), definition: "fct_college_neighbourhood.colleges_within_1_km", value: (row) => row.colleges_within_1_km, isNumber: true },
     ],
   });
 }
-
-const measureColumn = (measure) => measure.definition.split(".")[1];
 
 function arrondissementTable(context) {
   const { t, store } = context;

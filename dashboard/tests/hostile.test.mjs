@@ -1,0 +1,126 @@
+// Names that want to do harm, and documents that lack what others have.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test, { after, before } from "node:test";
+import { launch, open, serve, visit } from "./harness.mjs";
+
+const SITE = process.env.DASHBOARD_SITE;
+const original = readFileSync(process.env.DASHBOARD_DOCUMENT, "utf8");
+const NAMES = [
+  `<script>alert(1)</script>`,
+  `"><img src=x onerror=alert(1)>`,
+  `L'"ÉCOLE" & \`\${1}\` {n} </title>`,
+  "X".repeat(80),
+  "MOT ".repeat(20).trim(),
+  "=HYPERLINK(1)",
+  "javascript:alert(1)",
+];
+
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser?.close());
+
+async function onDocument(document, body, options = {}) {
+  const server = await serve(SITE, document);
+  const opened = await open(browser, server.url, { hash: "#/map", ...options });
+  try {
+    await body(opened.page);
+    assert.deepEqual(opened.complaints, []);
+  } finally {
+    await opened.close();
+    await server.close();
+  }
+}
+
+function withNames() {
+  const document = JSON.parse(original);
+  const nameOf = new Map(document.colleges.slice(0, NAMES.length).map((college, index) => [college.college_id, NAMES[index]]));
+  const rename = (row) => nameOf.has(row.college_id) && Object.assign(row, { college_name: nameOf.get(row.college_id), address: nameOf.get(row.college_id) });
+  document.colleges.forEach(rename);
+  document.college_school_years.forEach(rename);
+  const ids = [...nameOf.keys()];
+  const year = document.college_school_years.at(-1).school_year;
+  for (const [index, id] of ids.entries()) {
+    const change = { college_id: id, school_year: year, from_value: NAMES[index], to_value: NAMES[index], moved_m: null };
+    document.changes.push({ ...change, change_type: "renamed" });
+    document.portal_edits.push({ dataset: "etablissements-scolaires-colleges", record_key: JSON.stringify([NAMES[index], year]), field: NAMES[index], old_value: NAMES[index], new_value: NAMES[index], edit_type: "edited", detected_at: "2026-11-22T08:00:00Z" });
+    document.sectors.push({ sector_name: NAMES[index], school_year: year, college_id: id, is_shared: true, is_withdrawn: false });
+  }
+  return { document, ids };
+}
+
+test("hostile and endless names are text everywhere", async () => {
+  const { document, ids } = withNames();
+  await onDocument(
+    document,
+    async (page) => {
+      const views = ["#/map", "#/distances", "#/changes", `#/compare?c=${ids.slice(0, 4)}`, ...ids.map((id) => `#/college/${id}`)];
+      for (const hash of views) {
+        await visit(page, hash, hash.match(/\w+/)[0]);
+        assert.equal(await page.locator("main script, main img").count(), 0, hash);
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, hash);
+      }
+      for (const [index, id] of ids.entries()) {
+        await visit(page, `#/college/${id}`, `college/${id}`);
+        assert.equal(await page.locator("h1").textContent(), NAMES[index]);
+      }
+      await visit(page, "#/map", "map");
+      await page.locator(`.map a.point[data-college="${ids[0]}"]`).focus();
+      assert.match(await page.locator(".tip").textContent(), /<script>alert\(1\)<\/script>/);
+    },
+    { viewport: { width: 390, height: 844 } },
+  );
+});
+
+test("hostile addresses are text, too", async () => {
+  await onDocument(JSON.parse(original), async (page) => {
+    const evil = encodeURIComponent(`"><img src=x onerror=alert(1)>`);
+    await visit(page, `#/college/${evil}`, "college");
+    await visit(page, `#/compare?c=${evil}`, "compare");
+    await visit(page, `#/map?year=${evil}&colleges.q=${evil}&arr=${evil}&colleges.sort=${evil}`, "map");
+    assert.equal(await page.locator("main img").count(), 0);
+  });
+});
+
+test("without results, outlines, changes and IPS every view still stands and says what is missing", async () => {
+  const document = JSON.parse(original);
+  Object.assign(document, { results: [], social_positions: [], changes: [], portal_edits: [], sectors: [] });
+  for (const row of document.arrondissements) row.boundary = null;
+  for (const row of [...document.arrondissement_years, ...document.paris_years]) Object.assign(row, { result_college_count: 0, success_rate_pct: null, success_rate_value_added_points: null, mention_rate_pct: null, ips: null });
+  const id = document.colleges[0].college_id;
+  await onDocument(document, async (page) => {
+    for (const measure of ["nearest", "success", "value_added", "mentions", "ips"]) await visit(page, `#/map?measure=${measure}`, "map");
+    await page.getByText("Aucune année n’en est détenue").waitFor();
+    assert.ok((await page.locator(".map a.point").count()) > 0);
+    for (const hash of [`#/college/${id}`, "#/changes", `#/compare?c=${id},${document.colleges[1].college_id}`, "#/distances"]) await visit(page, hash, hash.match(/\w+/)[0]);
+  });
+});
+
+test("a collège without point, address or UAI is not on the map and is in the table", async () => {
+  const document = JSON.parse(original);
+  const { college_id: id, school_year: year } = document.college_school_years.at(-1);
+  const lost = { longitude: null, latitude: null, address: null, arrondissement_number: null, insee_code: null };
+  for (const row of [...document.colleges, ...document.college_school_years].filter((each) => each.college_id === id)) Object.assign(row, lost, row.uai && { uai: null });
+  for (const row of document.neighbourhoods.filter((each) => each.college_id === id)) Object.assign(row, { nearest_college_id: null, nearest_km: null, colleges_within_1_km: null });
+  await onDocument(document, async (page) => {
+    await visit(page, `#/map?year=${year}`, "map");
+    const count = document.college_school_years.filter((row) => row.school_year === year).length;
+    assert.equal(await page.locator(".map a.point").count(), count - 1);
+    assert.match(await page.locator("#colleges-table output").textContent(), new RegExp(`^${count} `));
+    await visit(page, `#/college/${id}`, "college");
+    await page.getByText("non relié à l’annuaire du ministère").waitFor();
+  });
+});
+
+test("data that cannot be loaded are said to be, in words", async () => {
+  const server = await serve("/nonexistent", {});
+  await server.close();
+  const served = await serve(SITE, {});
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.route("**/dashboard.json", (route) => route.fulfill({ status: 500 }));
+  await page.goto(served.url);
+  await page.getByText("n’ont pas pu être chargées").waitFor();
+  await context.close();
+  await served.close();
+});
