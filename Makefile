@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-airflow airflow lint docs dashboard bench clean install install-dev
+.PHONY: help demo run test test-airflow snowflake-check airflow lint docs dashboard bench clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -12,7 +12,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(command -v python$$v) && "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done || command -v python3)
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 demo: .venv/base profiles.yml  ## The whole pipeline, offline, on the synthetic sample
 	$(BIN)/colleges sample --out "$(COLLEGES_HOME)/sample"
@@ -26,6 +26,9 @@ test: .venv/dev profiles.yml  ## All tests
 
 test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
 	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)
+
+snowflake-check: .venv/dev  ## The whole pipeline on your Snowflake account, compared with DuckDB: docs/snowflake.md
+	$(BIN)/python -m tests.snowflake.check $(PORTAL)
 
 airflow: .venv/base .venv-airflow/ready profiles.yml  ## Airflow with the daily DAGs on http://127.0.0.1:8080
 	orchestration/start
