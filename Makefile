@@ -51,6 +51,17 @@ docs: .venv/dev profiles.yml  ## The dbt docs of what is built, one file without
 	cp target/static_index.html site/dbt/index.html
 	@echo "Open site/dbt/index.html"
 
+# The marts' rows go in last: the build empties its directory first.
+dashboard: .venv/base profiles.yml dashboard/node_modules/.package-lock.json  ## The page over what is built, for any web server: site/dashboard/
+	cd dashboard && npm run --silent build -- --logLevel warn
+	$(BIN)/python -m dashboard.export --out site/dashboard/data/dashboard.json
+	@echo "Built site/dashboard/. To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site/dashboard"
+
+dashboard/node_modules/.package-lock.json: dashboard/package-lock.json dashboard/.npmrc
+	@command -v npm >/dev/null || { echo "The dashboard is built with Node.js 20.19 or newer and npm; neither is on the PATH." >&2; exit 1; }
+	cd dashboard && npm ci --prefer-offline
+	touch $@
+
 clean:  ## Remove build output, and the data if it is the synthetic sample
 	rm -rf target logs site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	if [ -e "$(COLLEGES_HOME)/SYNTHETIC" ]; then rm -rf "$(COLLEGES_HOME)"; fi
