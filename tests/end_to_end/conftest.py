@@ -17,6 +17,9 @@ import pytest
 
 from ingestion.settings import PROJECT_DIR
 
+TIMEOUT_S = 900
+"""Far more than any command takes, also on a busy machine."""
+
 
 @dataclass(frozen=True)
 class Home:
@@ -24,10 +27,20 @@ class Home:
 
     path: Path
 
-    def colleges(
-        self, *arguments: str | Path, timeout: float = 280, **environ: str
-    ) -> subprocess.CompletedProcess[str]:
+    def colleges(self, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command line; the caller looks at ``returncode``, ``stdout``, ``stderr``."""
+        return self._python("ingestion.cli", *arguments, **environ)
+
+    def build(self, *arguments: str, without: tuple[str, ...] = ("test", "unit_test")) -> None:
+        """``dbt build`` alone, by default without tests, where another build has them."""
+        excluded = [part for kind in without for part in ("--exclude-resource-type", kind)]
+        profiles = ("--profiles-dir", str(PROJECT_DIR))
+        done = self._python("dbt.cli.main", "--quiet", "build", *profiles, *excluded, *arguments)
+        assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+
+    def _python(
+        self, module: str, *arguments: str | Path, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         # dbt's files beside the home: tests run at the same time must not share target/.
         environment = os.environ | {
             "COLLEGES_HOME": str(self.path),
@@ -38,12 +51,12 @@ class Home:
         }
         environment.pop("MONGODB_URI", None)
         return subprocess.run(
-            [sys.executable, "-m", "ingestion.cli", *map(str, arguments)],
+            [sys.executable, "-m", module, *map(str, arguments)],
             cwd=PROJECT_DIR,
             env=environment,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=TIMEOUT_S,
             check=False,
         )
 
