@@ -30,7 +30,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -163,6 +163,17 @@ class Load:
     finished: frozenset[int] = field(repr=False)
     """The run sequences whose versions of this dataset count."""
     rows_present_before: int = 0
+
+
+class StoredVersion(NamedTuple):
+    """A version as raw holds it, to be written back."""
+
+    record_key: str
+    run_sequence: int
+    content_hash: str | None
+    payload: str | None
+    """Null, as the hash, in a tombstone."""
+    extracted_at: datetime
 
 
 @dataclass
@@ -562,6 +573,71 @@ class DocumentStore:
                 },
             )
 
+    # -- restoring --
+
+    def is_blank(self) -> bool:
+        """Whether no run was ever begun here, or a restore was cut off."""
+        with mongodb_errors("look for runs"):
+            return (
+                self._runs.find_one({}, {"_id": 1}) is None
+                or self.database["store"].find_one({"_id": "store", "is_restoring": True})
+                is not None
+            )
+
+    def begin_restore(self, datasets: Iterable[Dataset]) -> None:
+        """Clear the way for versions and runs from elsewhere; blank until `finish_restore`."""
+        self._check_lock()
+        with mongodb_errors("begin to restore"):
+            self.database["store"].update_one({"_id": "store"}, {"$set": {"is_restoring": True}})
+            self._runs.delete_many({})
+            for dataset in datasets:
+                self._versions(dataset).delete_many({})
+
+    def restore_versions(self, dataset: Dataset, versions: Iterable[StoredVersion]) -> int:
+        """Write versions back as they were; how many."""
+        count = 0
+        pages = iter(versions)
+        while page := list(islice(pages, TOMBSTONE_PAGE)):
+            self._check_lock()
+            with mongodb_errors(f"restore versions of {dataset.dataset_id}"):
+                self._versions(dataset).insert_many(
+                    [_restored(version) for version in page], ordered=False
+                )
+            count += len(page)
+        return count
+
+    def finish_restore(self, ledger: Iterable[Document]) -> None:
+        """Write the ledger back: from here on the versions count.
+
+        Args:
+            ledger: rows as `ledger_rows` yields them.
+        """
+        self._check_lock()
+        runs: dict[int, Document] = {}
+        for row in ledger:
+            run = runs.setdefault(row["run_sequence"], _restored_run(row))
+            run["loads"][row["dataset"]] = _restored_load(row)
+        for run in runs.values():
+            entries = run["loads"].values()
+            if all(entry["status"] == "failed" for entry in entries):
+                run["status"] = "failed"
+            run["started_at"] = min(entry["started_at"] for entry in entries)
+            run["finished_at"] = max(
+                (entry["finished_at"] for entry in entries if entry["finished_at"]), default=None
+            )
+        synthetic = {
+            entry["portal"]["is_synthetic"]
+            for run in runs.values()
+            for entry in run["loads"].values()
+            if entry["status"] == "finished"
+        }
+        with mongodb_errors("restore the ledger"):
+            self._runs.insert_many(list(runs.values()))
+            identity: Document = {"$unset": {"is_restoring": ""}}
+            if synthetic:
+                identity["$set"] = {"origin": "synthetic" if True in synthetic else "real"}
+            self.database["store"].update_one({"_id": "store"}, identity)
+
     # -- reading --
 
     def last_finished_load(self, dataset: Dataset) -> Document | None:
@@ -951,6 +1027,20 @@ def _documents(load: Load, records: Iterable[tuple[str, str, bytes]]) -> list[Do
     ]
 
 
+def _restored(version: StoredVersion) -> Document:
+    is_withdrawn = version.payload is None
+    return {
+        "_id": _version_id(version.run_sequence, version.record_key),
+        "record_key": version.record_key,
+        "run_sequence": Int64(version.run_sequence),
+        "content_hash": version.content_hash,
+        "payload": version.payload,
+        "record": None if version.payload is None else orjson.loads(version.payload),
+        "is_withdrawn": is_withdrawn,
+        "extracted_at": version.extracted_at,
+    }
+
+
 _LEDGER_COUNTS = (
     "rows_expected",
     "rows_received",
@@ -988,6 +1078,38 @@ def _ledger_row(run: Document, dataset_id: str, entry: Document) -> Document:
         "portal_records_count": portal.get("records_count"),
         "is_synthetic": portal.get("is_synthetic"),
         "error": entry.get("error"),
+    }
+
+
+def _restored_run(row: Document) -> Document:
+    """A run of the ledger out of one of its rows in the warehouse; its loads are still to come."""
+    return {
+        "_id": Int64(row["run_sequence"]),
+        "run_id": row["run_id"],
+        "status": "finished",
+        "purpose": "restored from the warehouse",
+        "host": None,
+        "pid": None,
+        "code_version": None,
+        "loads": {},
+    }
+
+
+def _restored_load(row: Document) -> Document:
+    """The inverse of `_ledger_row`, as far as a row goes; the next run pulls in full after it."""
+    times = ("started_at", "finished_at", "extracted_at")
+    processed, modified = row["portal_data_processed_at"], row["portal_modified_at"]
+    entry = {name: row[name] for name in (*times, "status", *_LEDGER_COUNTS, "error")}
+    return {
+        **{name: value for name, value in entry.items() if value is not None or name in times},
+        "table": row["table_name"],
+        "drift": None if row["drift"] is None else orjson.loads(row["drift"]),
+        "portal": {
+            "data_processed": processed and processed.isoformat(),
+            "modified": modified and modified.isoformat(),
+            "records_count": row["portal_records_count"],
+            "is_synthetic": row["is_synthetic"],
+        },
     }
 
 

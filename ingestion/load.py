@@ -252,7 +252,7 @@ class _Held:
 
     @classmethod
     def read(cls, connection: Connection, datasets: Sequence[Dataset]) -> _Held:
-        tables = _tables(connection)
+        tables = raw_tables(connection)
         held = cls(tables, {})
         if LEDGER in tables:
             for table, sequence, run_id in connection.rows(
@@ -314,7 +314,7 @@ class _Plan:
         return cls(loads, ledger_rows, new_tables, bool(held.leftovers))
 
 
-def _tables(connection: Connection) -> frozenset[str]:
+def raw_tables(connection: Connection) -> frozenset[str]:
     """The tables of raw, in lower case."""
     return frozenset(
         str(name).lower()
@@ -561,7 +561,7 @@ def reconcile(
     agreements = []
     complaints = []
     with warehouse.connect() as connection:
-        tables = _tables(connection)
+        tables = raw_tables(connection)
         for dataset in datasets:
             difference = _compare(store, warehouse, connection, tables, dataset, ledger)
             if difference is not None:
@@ -616,7 +616,7 @@ def replay(
     ledger = _read_ledger(store, datasets)
     differences = []
     with warehouse.connect() as connection:
-        tables = _tables(connection)
+        tables = raw_tables(connection)
         for dataset in datasets:
             found = _compare(store, warehouse, connection, tables, dataset, ledger)
             differences.append(found or Difference(dataset.dataset_id, 0, 0, 0, ()))
