@@ -151,7 +151,7 @@ def _why_pull(
     refused = bool(last and last.get("is_withdrawal_refused"))
     return decide_refresh(
         probe,
-        last["portal"] if last else None,
+        last.get("portal") if last else None,  # none in an entry of an older version
         last_full_pull_at=store.last_full_pull_at(dataset),
         max_age=FULL_PULL_EVERY,
         now=datetime.now(UTC),

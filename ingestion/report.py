@@ -164,7 +164,7 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
         return
     if status["store"]["origin"] == "synthetic":
         click.secho("Synthetic sample: nothing here is real.", fg="yellow")
-    click.echo(f"Last run: {run['_id']} ({run['run_id']}), {run['purpose']}, {run['status']}")
+    click.echo(f"Last run: {run['_id']} ({run['run_id']}), {run.get('purpose')}, {run['status']}")
     if status["lock"]:
         click.echo(f"Locked by: {status['lock']}")
     for dataset in status["datasets"]:
