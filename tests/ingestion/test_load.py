@@ -16,6 +16,7 @@ import duckdb
 import orjson
 import pytest
 
+import ingestion.load
 from ingestion.canonical import content_hash, record_key
 from ingestion.document_store import DocumentStore, KeyDigests, Load, Run
 from ingestion.errors import ReconciliationError, SettingsError, WarehouseError
@@ -283,6 +284,30 @@ def test_versions_are_appended_run_by_run_through_withdrawal_and_return(
     settings.warehouse_path.unlink()
     load(store, settings)
     assert everything(settings) == one_by_one
+
+
+def test_versions_are_the_same_by_the_index_and_by_a_scan(
+    store: DocumentStore, settings: Settings, monkeypatch: Any
+) -> None:
+    run(store, colleges=[college(f"{n}") for n in range(40)])
+    run(store, colleges=[college(f"{n}", n=n // 38) for n in range(40)])
+    unfinished = begin(store)
+    write(store, unfinished, COLLEGES, [college(f"{n}", n=2) for n in range(40)])
+    contents = []
+    for share in (0, 1, ingestion.load.FEW):
+        monkeypatch.setattr(ingestion.load, "FEW", share)
+        settings.warehouse_path.unlink(missing_ok=True)
+        load(store, settings)
+        contents.append(everything(settings))
+        change(
+            settings,
+            f"delete from raw.{COLLEGES.table} where run_sequence = 2",
+            "delete from raw._source_load where run_sequence = 2",
+        )
+        assert load(store, settings).rows_appended == 40
+        contents.append(everything(settings))
+    assert len(contents[0][COLLEGES.table]) == 80
+    assert all(found == contents[0] for found in contents)
 
 
 def test_versions_of_a_load_that_did_not_finish_stay_out(
