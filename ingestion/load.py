@@ -76,6 +76,7 @@ class LoadReport:
     """What a load did; nothing at all where no record had changed."""
 
     datasets: list[DatasetLoad] = field(default_factory=list)
+    """Empty where a metered warehouse was not even asked."""
     ledger_rows: int = 0
     seconds: float = 0.0
 
@@ -122,10 +123,11 @@ class Difference:
     """Up to five of them: ``<record key> of run <sequence>``."""
 
     def __str__(self) -> str:
-        return (
+        told = (
             f"{self.dataset_id}: {self.missing} missing from raw, {self.extra} extra, "
-            f"{self.different} different" + (f" ({'; '.join(self.examples)})" * bool(self.examples))
+            f"{self.different} different"
         )
+        return f"{told} ({'; '.join(self.examples)})" if self.examples else told
 
 
 # -- load ------------------------------------------------------------------------------------------
