@@ -23,6 +23,11 @@ from ingestion.sample import write_sample
 from ingestion.settings import PROJECT_DIR
 
 TIMEOUT_S = 120
+COLLEGES = "etablissements-scolaires-colleges"
+IPS = "fr-en-ips-colleges-ap2022"
+FEW = [COLLEGES, IPS]
+"""One dataset that is read whole and one that is filtered, whose count takes a request of its own:
+enough where a fault is not about many."""
 
 
 class Jobs:
@@ -128,16 +133,40 @@ class Store:
         columns = "record_key, run_sequence, content_hash, payload, is_withdrawn"
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             rows = {
-                dataset.table: connection.execute(
-                    f"select {columns} from raw.{dataset.table} order by all"
+                table: connection.execute(
+                    f"select {columns} from raw.{table} order by all"
                 ).fetchall()
-                for dataset in registry().values()
+                for (table,) in connection.execute(
+                    "select table_name from information_schema.tables"
+                    " where table_schema = 'raw' and contains(table_name, '__')"
+                ).fetchall()
             }
             rows["_source_load"] = connection.execute(
                 "select run_sequence, dataset, status, rows_received, rows_new, rows_changed,"
                 " rows_withdrawn, rows_present from raw._source_load order by all"
             ).fetchall()
         return rows
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+def rewritten(
+    state: Path, out: Path, dataset_id: str, change: Callable[[list[bytes]], list[bytes]]
+) -> Path:
+    """A copy of a portal state with other lines in one dataset, and the count they make."""
+    shutil.copytree(state, out)
+    (records,) = out.glob(f"*/{dataset_id}/records.jsonl")
+    lines = change(records.read_bytes().splitlines())
+    records.write_bytes(b"".join(line + b"\n" for line in lines))
+    metadata = records.with_name("dataset.json")
+    document = json.loads(metadata.read_bytes())
+    document["metas"]["default"]["records_count"] = len(lines)
+    processed = document["metas"]["default"]["data_processed"]
+    document["metas"]["default"]["data_processed"] = processed.replace("20", "21", 1)
+    metadata.write_text(json.dumps(document))
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,13 @@ its imports. Boundaries are not listed by hand: each step below is wrapped, and 
 or its end is one event. The number of events of an undisturbed run is counted first, and a kill is
 "at event k of n".
 
-One JSON object a line on standard input: ``{"home", "mongodb_uri", "command": "extract" | "load" |
-"run", "portal", "options", "kill_at": int | null, "kill_after_s": float | null}``; the answer is
-``{"signal": int, "exit": int, "events": int, "last": str, "log": str}``.
+One JSON object a line on standard input: ``home``, ``mongodb_uri``, ``command`` (``extract``,
+``load`` or ``run``), and as needed ``portal`` (a state), ``datasets`` (ids), ``options`` (of
+`ExtractOptions`), ``wire`` (the command whose steps are counted), ``kill_at`` (event),
+``kill_after_s``, ``kill_mongod`` (true: the home's own server is ended at event ``kill_at`` in
+place of this process), ``faults`` (of the replay portal), ``portal_key`` (that it asks for),
+``api_keys``, ``clock_days`` (added to every time this process reads). The answer: ``signal``,
+``exit``, ``events``, ``last``, ``log``, ``results`` (dataset id → what became of it).
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +34,10 @@ from typing import Any
 class Tripwire:
     """Counts events, and ends the process at one of them."""
 
-    def __init__(self, trace: Path, kill_at: int | None) -> None:
+    def __init__(self, trace: Path, kill_at: int | None, victim: Callable[[], int]) -> None:
         self._trace = trace.open("w", buffering=1)
         self._kill_at = kill_at
+        self._victim = victim
         self._lock = threading.Lock()
         self.events = 0
 
@@ -39,7 +46,7 @@ class Tripwire:
             self.events += 1
             self._trace.write(f"{self.events} {what}\n")
             if self.events == self._kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(self._victim(), signal.SIGKILL)
 
     def wrap(self, owner: Any, name: str) -> None:
         inner: Callable[..., Any] = getattr(owner, name)
@@ -100,6 +107,41 @@ def _wire_load(wire: Tripwire) -> None:
         wire.wrap(dlt.Pipeline, step)
 
 
+def _misbehave(job: dict[str, Any]) -> None:
+    """Let the replay portal do what the job says, and the client wait less for it."""
+    import ingestion.portal
+    import ingestion.replay_portal
+    from ingestion.portal import PortalClient, Timeouts
+    from ingestion.replay_portal import Fault, ReplayPortal
+
+    faults = [Fault(**fault) for fault in job.get("faults", ())]
+    ingestion.replay_portal.ReplayPortal = functools.partial(  # type: ignore[misc]
+        ReplayPortal, faults=faults, api_key=job.get("portal_key")
+    )
+    ingestion.portal.PortalClient = functools.partial(  # type: ignore[misc]
+        PortalClient,
+        sleep=lambda _: None,
+        timeouts=Timeouts(connect=2, read=0.5, export=1, slow=5),
+        wait_budget_s=1,
+    )
+
+
+def _shift_clock(days: float) -> None:
+    """Every time this process reads, for the ledger and for its decisions, is so much off."""
+    import ingestion.document_store
+    import ingestion.extract
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(days=days)
+
+    ingestion.document_store.datetime = Shifted  # type: ignore[misc]
+    ingestion.extract.datetime = Shifted  # type: ignore[attr-defined]
+    wall_clock = time.time
+    time.time = lambda: wall_clock() + days * 86_400
+
+
 def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     from ingestion import pipeline
     from ingestion.errors import CollegesError
@@ -110,15 +152,25 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     handler = logging.FileHandler(log)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
-    wire = Tripwire(trace, job.get("kill_at"))
+    mongod_lock = Path(job["home"], "mongodb", "data", "mongod.lock")
+    victim = (lambda: int(mongod_lock.read_text())) if job.get("kill_mongod") else os.getpid
+    wire = Tripwire(trace, job.get("kill_at"), victim)
     if job.get("wire", job["command"]) == "extract":
         _wire_extract(wire)
     else:
         _wire_load(wire)
     if (delay := job.get("kill_after_s")) is not None:
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
-    settings = Settings(home=Path(job["home"]), target="duckdb", mongodb_uri=job.get("mongodb_uri"))
-    datasets = list(registry().values())
+    _misbehave(job)
+    if "clock_days" in job:
+        _shift_clock(job["clock_days"])
+    settings = Settings(
+        home=Path(job["home"]),
+        target="duckdb",
+        mongodb_uri=job.get("mongodb_uri"),
+        api_keys=job.get("api_keys", {}),
+    )
+    datasets = [d for d in registry().values() if d.dataset_id in job.get("datasets", registry())]
     states = [Path(job["portal"])] if job.get("portal") else []
     try:
         if job["command"] == "load":
@@ -137,6 +189,17 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     except BaseException:
         logging.exception("a bug")
         os._exit(99)
+    results = {
+        result.dataset.dataset_id: {
+            "status": result.status,
+            "counts": result.counts,
+            "drift": result.drift,
+            "withdrawal_refused": result.withdrawal_refused,
+            "error": result.error,
+        }
+        for result in outcome.results
+    }
+    log.with_name("results.json").write_text(json.dumps(results))
     os._exit(outcome.exit_code)
 
 
@@ -163,8 +226,11 @@ def main() -> None:
         job = json.loads(line)
         home = Path(job["home"])
         home.mkdir(parents=True, exist_ok=True)
-        trace, log = home / "trace.txt", home / "log.txt"
+        # Beside the home: its disk may be full.
+        trace, log = home.with_name(f"{home.name}-trace.txt"), home.with_name(f"{home.name}.log")
+        results = log.with_name("results.json")
         log.write_text("")
+        results.write_text("{}")
         child = os.fork()
         if not child:
             with contextlib.suppress(BaseException):
@@ -177,7 +243,8 @@ def main() -> None:
             "exit": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
             "events": len(events),
             "last": events[-1] if events else "",
-            "log": log.read_text()[-4000:],
+            "log": log.read_text()[-20_000:],
+            "results": json.loads(results.read_text()),
         }
         print(json.dumps(answer), flush=True)  # noqa: T201 - the protocol
 
