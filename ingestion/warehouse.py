@@ -21,7 +21,7 @@ from ingestion.settings import Settings
 
 SCHEMA = "raw"
 LOGIN_TIMEOUT_S = 15
-NETWORK_TIMEOUT_S = 300
+NETWORK_TIMEOUT_S = 60
 INSERT_ROWS = 200
 
 Row = tuple[Any, ...]
@@ -350,7 +350,6 @@ class Snowflake(Warehouse):
         parameters = dict(self._parameters)
         return snowflake.connector.connect(
             **parameters | {"private_key_file": parameters.pop("private_key_path")},
-            schema=SCHEMA,
             login_timeout=LOGIN_TIMEOUT_S,
             network_timeout=NETWORK_TIMEOUT_S,
             platform_detection_timeout_seconds=0,
