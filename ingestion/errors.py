@@ -56,6 +56,10 @@ class StoreError(CollegesError):
     """MongoDB could not be reached, or refused a write."""
 
 
+class DiskFullError(CollegesError):
+    """There is no room for the working files of a pull."""
+
+
 class LockedError(CollegesError):
     """Another run holds the lock."""
 

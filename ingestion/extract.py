@@ -9,6 +9,7 @@ store's commit nothing downstream sees any of it.
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from ingestion.dlt_runtime import fresh_pipeline
 from ingestion.document_store import DocumentStore, KeyDigests, Load, Run, digest
 from ingestion.errors import (
     CollegesError,
+    DiskFullError,
     IncompletePullError,
     PortalError,
     PortalUnreachableError,
@@ -121,6 +123,7 @@ def extract_dataset(
 
     Raises:
         StoreError: MongoDB is out of reach, so that no dataset can be stored.
+        DiskFullError: the disk of ``work_dir`` is full, so that no dataset can be pulled.
         MixedOriginError: synthetic and real records would meet.
     """
     try:
@@ -268,26 +271,31 @@ def _spool(
     import dlt
 
     pull = _Pull(datetime.now(UTC), Profiler(expected_rows=probe.records_count))
-    pipeline = fresh_pipeline(
-        f"extract_{dataset.table}", sink.destination(), dataset.table, work_dir
-    )
-    resource = dlt.resource(
-        _record_batches(dataset, probe, client, pull, progress), name=dataset.table
-    )
     try:
+        pipeline = fresh_pipeline(
+            f"extract_{dataset.table}", sink.destination(), dataset.table, work_dir
+        )
+        resource = dlt.resource(
+            _record_batches(dataset, probe, client, pull, progress), name=dataset.table
+        )
         pipeline.extract(resource, loader_file_format="parquet")
     except Exception as error:
-        raise _own_error(error) from error
+        raise _own_error(error, work_dir) from error
     pull.pipeline = pipeline
     return pull
 
 
-def _own_error(error: BaseException) -> BaseException:
-    """The error of ours that dlt wrapped, or dlt's own where there is none."""
+def _own_error(error: BaseException, work_dir: Path) -> BaseException:
+    """The error of ours that dlt wrapped or that its cause amounts to; else dlt's own."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, CollegesError):
             return cause
+        if isinstance(cause, OSError) and re.search("No space left|quota exceeded", str(cause)):
+            return DiskFullError(
+                f"The disk of {work_dir}, where a pull is kept until it is whole, is full. Nothing "
+                "of this pull was stored; free some space and run again."
+            )
         cause = cause.__cause__ or cause.__context__
     return error
 
@@ -394,13 +402,15 @@ class _Sink:
 
         Raises:
             StoreError: a write failed; nothing is committed.
+            DiskFullError: dlt could not prepare its files; nothing is committed.
         """
         self._duplicates = pull.keys.duplicates()
         try:
             pull.pipeline.normalize()
             pull.pipeline.load()
         except Exception as error:
-            raise self._error or error from error
+            work_dir = Path(pull.pipeline.pipelines_dir)
+            raise self._error or _own_error(error, work_dir) from error
         self._write_held()
 
     def _write_file(self, path: str) -> None:
