@@ -31,8 +31,8 @@ USER 10001
 COPY --from=app-environment --chown=colleges /app/.venv .venv
 COPY --chown=colleges . .
 ENV PATH=/app/.venv/bin:$PATH COLLEGES_HOME=/data
-# Make finds its environment installed.
-RUN cp profiles.example.yml profiles.yml && touch .venv/base && dbt --quiet parse
+# Make finds its environments installed: the docs need nothing that is only for developers.
+RUN cp profiles.example.yml profiles.yml && touch .venv/base .venv/dev && dbt --quiet parse
 VOLUME /data
 ENTRYPOINT ["/app/deploy/entrypoint"]
 CMD ["colleges", "run"]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from installation import Airflow, Run
 
+pytestmark = pytest.mark.timeout(1800)  # whole runs, on a machine that may be busy
+
 PRODUCER = "dbt.dbt_producer_watcher"
 BUILT_AFTER = {"dbt.dbt_producer_watcher_done", "docs", "dashboard"}
 

@@ -13,6 +13,8 @@ from installation import AIRFLOW, Airflow
 from ingestion.registry import registry
 
 Task = dict[str, Any]
+pytestmark = pytest.mark.timeout(1800)  # whole runs, on a machine that may be busy
+
 PRODUCER = "dbt.dbt_producer_watcher"
 
 
