@@ -78,6 +78,8 @@ class LoadReport:
     datasets: list[DatasetLoad] = field(default_factory=list)
     """Empty where a metered warehouse was not even asked."""
     ledger_rows: int = 0
+    newest_run_id: str | None = None
+    """Of the latest run that wrote a version, all of which raw now holds; None where none did."""
     seconds: float = 0.0
 
     @property
@@ -177,6 +179,9 @@ def load_warehouse(
             _forget_note(store, warehouse)
             _carry_out(plan, held, report, store, settings, warehouse, datasets, progress)
         _note(store, warehouse, "loaded", ledger)
+    wrote = [load for loads in ledger.values() for load in loads if load.versions]
+    if wrote:
+        report.newest_run_id = max(wrote, key=lambda load: load.sequence).run_id
     report.seconds = time.monotonic() - started
     return report
 

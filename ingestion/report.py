@@ -125,6 +125,14 @@ def _run_as_dict(outcome: Outcome, settings: Settings) -> dict[str, Any]:
         "is_built": outcome.is_built,
         "exit_code": outcome.exit_code,
         "seconds": outcome.seconds,
+        "loads": [
+            {
+                "rows_appended": load.rows_appended,
+                "ledger_rows": load.ledger_rows,
+                "newest_run_id": load.newest_run_id,
+            }
+            for load in outcome.loads
+        ],
         "runs": [
             {
                 "portal_state": str(state) if state else None,
