@@ -419,7 +419,7 @@ def export_settings(settings: Settings) -> Row:
         )
     target_path = PROJECT_DIR / (os.environ.get("DBT_TARGET_PATH") or "target")
     manifest = Manifest(target_path / "manifest.json", settings.target)
-    with open_warehouse(settings).connect() as connection:
+    with open_warehouse(settings, purpose="read").connect() as connection:
         return export(connection, manifest, datetime.now(UTC))
 
 

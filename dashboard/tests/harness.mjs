@@ -32,7 +32,7 @@ export const launch = () =>
 export async function open(browser, url, { hash = "", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   const complaints = [];
   await context.route("**/*", (route) => {
     const address = route.request().url();

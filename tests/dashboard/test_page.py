@@ -1,0 +1,153 @@
+"""The built page in a real Chromium, on the synthetic sample and on the recorded states."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dashboard import export
+from ingestion.settings import Settings
+from ingestion.warehouse import open_warehouse
+from tests.dashboard.conftest import DASHBOARD, Built, run
+from tests.snowflake.conftest import Fake, account, fake
+
+__all__ = ["account", "fake"]
+
+pytestmark = pytest.mark.timeout(900)
+
+ROWS_A_STATEMENT = 400
+SNOWFLAKE_TYPES = {"DOUBLE": "float", "TIMESTAMP": "timestamp_ntz"}
+
+
+def node_test(name: str, **environ: str) -> str:
+    """Run one file of the page's own tests."""
+    command = ["node", "--test", "--test-reporter=spec", f"tests/{name}.test.mjs"]
+    return run(command, timeout=600, cwd=str(DASHBOARD), **environ)
+
+
+def test_what_needs_no_browser(node: None) -> None:
+    assert "fail 0" in node_test("unit")
+
+
+def test_every_view_on_the_sample(site: Path, chromium: str, sample: Built) -> None:
+    node_test(
+        "page",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(sample.document),
+        CHROMIUM=chromium,
+    )
+
+
+def test_hostile_names_and_missing_data(site: Path, chromium: str, sample: Built) -> None:
+    node_test(
+        "hostile",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(sample.document),
+        CHROMIUM=chromium,
+    )
+
+
+def test_facts_of_the_recorded_states(site: Path, chromium: str, real: Built) -> None:
+    node_test(
+        "recorded",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(real.document),
+        CHROMIUM=chromium,
+    )
+
+
+def test_every_definition_is_translated(sample: Built) -> None:
+    """A definition that changed in the models needs its French in dashboard/definitions.fr.json."""
+    definitions = json.loads(sample.document.read_text())["definitions"]
+    assert [text["en"] for text in definitions.values() if text["fr"] is None] == []
+    french = json.loads(export.FRENCH_FILE.read_text(encoding="utf-8"))
+    assert set(french) - {text["en"] for text in definitions.values()} == set()
+
+
+def test_a_table_names_no_dataset_that_it_does_not_descend_from(sample: Built) -> None:
+    parents = json.loads(sample.manifest.read_text())["parent_map"]
+    document = json.loads(sample.document.read_text())
+    tables = {**export.TABLES, "distances": export.DISTANCES}
+    for name, table in tables.items():
+        sources = {
+            "-".join(node.split(".")[-1].split("_"))
+            for node in ancestors(parents, f"model.{export.PROJECT}.{table.model}")
+            if node.startswith("source.")
+        }
+        assert set(document["table_datasets"][name]) <= sources, name
+
+
+def ancestors(parents: dict[str, list[str]], node: str) -> Iterator[str]:
+    """All nodes a node descends from, and itself."""
+    seen: set[str] = set()
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if current not in seen:
+            seen.add(current)
+            yield current
+            waiting.extend(parents.get(current, []))
+
+
+def test_snowflake_gives_the_same_document(
+    sample: Built, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same marts, copied into a fake account, export to the same document."""
+    copy_marts(sample.home.path / "warehouse.duckdb", fake)
+    manifest = json.loads(sample.manifest.read_text())
+    manifest["metadata"]["adapter_type"] = "snowflake"
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model":
+            node["relation_name"] = f"{fake.database}.marts.{node['name']}"
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest))
+    settings = Settings(home=tmp_path, target="snowflake")
+    with open_warehouse(settings, fake.environ, purpose="read").connect() as connection:
+        document = export.export(
+            connection, export.Manifest(path, "snowflake"), datetime(2026, 11, 22, tzinfo=UTC)
+        )
+    expected: dict[str, Any] = json.loads(sample.document.read_text())
+    expected["exported_at"] = "2026-11-22T00:00:00Z"
+    school_year = document["distances"][0]["school_year"]
+    expected["distances"] = [
+        entry for entry in expected["distances"] if entry["school_year"] == school_year
+    ]
+    assert document.keys() == expected.keys()
+    for name, content in expected.items():
+        assert document[name] == content, name
+
+
+def copy_marts(path: Path, fake: Fake) -> None:
+    """The marts the export reads; of the distances only the first school year, for speed."""
+    models = [table.model for table in export.TABLES.values()] + [export.LOAD_MODEL]
+    with (
+        closing(duckdb.connect(path, read_only=True)) as source,
+        closing(fake.connect(network_timeout=120)) as target,
+        closing(target.cursor()) as cursor,
+    ):
+        cursor.execute("create schema if not exists marts")
+        for model in (*models, export.DISTANCES.model):
+            only = (
+                f" where school_year = (select min(school_year) from marts.{model})"
+                if model == export.DISTANCES.model
+                else ""
+            )
+            rows = source.execute(f"select * from marts.{model}{only}")
+            columns = [
+                f"{name} {SNOWFLAKE_TYPES.get(str(kind), str(kind))}"
+                for name, kind, *_ in rows.description
+            ]
+            cursor.execute(f"create or replace table marts.{model} ({', '.join(columns)})")
+            values = f"({', '.join(['%s'] * len(columns))})"
+            while page := rows.fetchmany(ROWS_A_STATEMENT):
+                cursor.execute(
+                    f"insert into marts.{model} values {', '.join([values] * len(page))}",
+                    [value for row in page for value in row],
+                )
