@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import duckdb
 import pytest
 
 from dashboard import export
-from ingestion.settings import Settings
+from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.dashboard.conftest import DASHBOARD, Built, run
 from tests.snowflake.conftest import Fake, account, fake
@@ -82,6 +83,20 @@ def test_a_table_names_no_dataset_that_it_does_not_descend_from(sample: Built) -
             if node.startswith("source.")
         }
         assert set(document["table_datasets"][name]) <= sources, name
+
+
+def test_queries_for_looker_studio_run_and_their_marts_are_its_exposure(sample: Built) -> None:
+    text = (PROJECT_DIR / "docs" / "looker-studio.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```sql\n(select.*?)```", text, flags=re.DOTALL)
+    assert len(queries) == 6
+    with closing(duckdb.connect(sample.home.path / "warehouse.duckdb", read_only=True)) as database:
+        for query in queries:
+            assert database.execute(query).fetchone(), query
+    exposure = json.loads(sample.manifest.read_text())["exposures"][
+        f"exposure.{export.PROJECT}.looker_studio"
+    ]
+    exposed = {node.split(".")[-1] for node in exposure["depends_on"]["nodes"]}
+    assert set(re.findall(r"marts\.(\w+)", " ".join(queries))) <= exposed
 
 
 def ancestors(parents: dict[str, list[str]], node: str) -> Iterator[str]:
