@@ -23,7 +23,6 @@ import threading
 import time
 import uuid
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -38,6 +37,7 @@ import pymongo
 from bson import Int64
 from bson.errors import BSONError
 from gridfs import GridFSBucket, NoFile
+from numpy.typing import NDArray
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
+Record = tuple[str, str, bytes]
 Origin = Literal["synthetic", "real"]
 
 COUNTS = (
@@ -69,7 +70,8 @@ VERSION_INDEX = [
     ("run_sequence", DESCENDING),
     ("content_hash", ASCENDING),
 ]
-"""Answers "which version is current, and what is its hash" without touching a document."""
+"""For whoever looks a record up, or compares all versions in the order of keys: none of that
+touches a document."""
 
 DIGEST_BYTES = 16
 TOMBSTONE_PAGE = 5_000
@@ -79,7 +81,6 @@ RELEASE_TIMEOUT_S = 5.0
 # A quarantined line above this goes to GridFS: with its frame it must stay under 16 MiB.
 MAX_INLINE_BYTES = 15 * 1024 * 1024
 
-_DUPLICATE_KEY = 11000
 # What pymongo and orjson raise for a document that cannot be sent, ...
 _REFUSALS = (BSONError, OverflowError, RecursionError, UnicodeError, orjson.JSONDecodeError)
 # ... and the server's codes for one it will not store: bad value, too deep, invalid BSON, a name
@@ -110,7 +111,11 @@ class KeyDigests:
 
     def add(self, record_keys: Iterable[str]) -> None:
         """Add a batch of record keys, repeated ones as often as they come."""
-        self._bytes += b"".join(map(digest, record_keys))
+        self.add_digests(map(digest, record_keys))
+
+    def add_digests(self, digests: Iterable[bytes]) -> None:
+        """Add a batch of keys by their digests."""
+        self._bytes += b"".join(digests)
         self._is_sorted = False
 
     def duplicates(self) -> set[bytes]:
@@ -120,16 +125,16 @@ class KeyDigests:
         # numpy cuts trailing zero bytes off when a value leaves the array.
         return {bytes(key).ljust(DIGEST_BYTES, b"\0") for key in repeated}
 
-    def missing(self, record_keys: Sequence[str]) -> list[str]:
-        """Those of ``record_keys`` that were never added."""
+    def lacks(self, digests: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+        """Which of an array of digests were never added."""
         keys = self._sorted()
         if not len(keys):
-            return list(record_keys)
-        wanted = np.frombuffer(b"".join(map(digest, record_keys)), dtype=f"S{DIGEST_BYTES}")
-        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return [record_keys[index] for index in np.flatnonzero(keys[places] != wanted).tolist()]
+            return np.ones(len(digests), dtype=bool)
+        places = np.minimum(np.searchsorted(keys, digests), len(keys) - 1)
+        lacks: NDArray[np.bool_] = keys[places] != digests
+        return lacks
 
-    def _sorted(self) -> np.ndarray[Any, np.dtype[np.bytes_]]:
+    def _sorted(self) -> NDArray[np.bytes_]:
         # A view of the bytearray, sorted in place: no second copy. It must not outlive the call,
         # because a bytearray that is viewed cannot grow.
         keys = np.frombuffer(self._bytes, dtype=f"S{DIGEST_BYTES}")
@@ -137,6 +142,94 @@ class KeyDigests:
             keys.sort()
             self._is_sorted = True
         return keys
+
+
+# -- the versions there are ------------------------------------------------------------------------
+
+# ``_id`` of a version is run, key and content: all that a load must know of what is stored, so it
+# reads one index. Of the content hash 16 bytes are kept; a tombstone has zeros there.
+_ID_BYTES = 40
+_NO_HASH = bytes(16)
+# The fields of ``_id`` in another order: sorted, the last of a key is its current version.
+_CURRENT = np.dtype([("digest", f"S{DIGEST_BYTES}"), ("run", ">u8"), ("hash", "S16")])
+# A document of nothing but ``_id``, as MongoDB sends it.
+_REPLY = np.dtype(
+    [
+        ("head", "V14"),
+        ("run", ">u8"),
+        ("digest", f"S{DIGEST_BYTES}"),
+        ("hash", "S16"),
+        ("end", "V1"),
+    ]
+)
+
+
+def _version_id(
+    run_sequence: int, key: bytes = bytes(DIGEST_BYTES), content: bytes = _NO_HASH
+) -> bytes:
+    """``_id`` of a version; of a run alone, the bound below all its versions."""
+    return run_sequence.to_bytes(8, "big") + key + content
+
+
+class CurrentVersions:
+    """The current version of every record of a dataset: 56 bytes each.
+
+    Two content hashes that agree in their first 16 bytes are taken for the same.
+    """
+
+    NEW, CHANGED, UNCHANGED, RESTORED = range(4)
+    """What a record may be, in the order of `PageCounts`."""
+
+    def __init__(self, replies: Iterable[Any], finished: frozenset[int]) -> None:
+        """Read from raw batches of version ids; versions of other runs are left out."""
+        trusted = np.array(sorted(finished), dtype=np.uint64)
+        buffer = bytearray()
+        for reply in replies:
+            ids = np.frombuffer(reply, dtype=_REPLY)
+            ids = ids[np.isin(ids["run"], trusted)]
+            rows = np.empty(len(ids), dtype=_CURRENT)
+            for name in _CURRENT.names or ():
+                rows[name] = ids[name]
+            buffer += rows.tobytes()
+        # Sorted in place, as bytes: by key, and by run within a key.
+        np.frombuffer(buffer, dtype=f"S{_ID_BYTES}").sort()
+        rows = np.frombuffer(buffer, dtype=_CURRENT)
+        digests = np.ascontiguousarray(rows["digest"])
+        is_last = np.ones(len(rows), dtype=bool)
+        is_last[:-1] = digests[1:] != digests[:-1]
+        self._rows = rows[is_last]
+        self._digests = digests[is_last]
+
+    def compare(self, digests: Sequence[bytes], hashes: Sequence[bytes]) -> NDArray[np.int_]:
+        """What each record of a page is: ``NEW``, ``CHANGED``, ``UNCHANGED`` or ``RESTORED``.
+
+        Args:
+            digests: of the records' keys.
+            hashes: the first 16 bytes of their content hashes.
+        """
+        if not len(self._rows):
+            return np.full(len(digests), self.NEW)
+        wanted = np.frombuffer(b"".join(digests), dtype=f"S{DIGEST_BYTES}")
+        places = np.minimum(np.searchsorted(self._digests, wanted), len(self._rows) - 1)
+        found = self._rows["hash"][places]
+        return np.select(
+            [
+                self._digests[places] != wanted,
+                found == b"",
+                found == np.frombuffer(b"".join(hashes), dtype="S16"),
+            ],
+            [self.NEW, self.RESTORED, self.UNCHANGED],
+            self.CHANGED,
+        )
+
+    def missing(self, seen: KeyDigests) -> list[bytes]:
+        """The ids of the present records' current versions whose keys were not seen."""
+        rows = self._rows[seen.lacks(self._digests) & (self._rows["hash"] != b"")]
+        # numpy cuts trailing zero bytes off when a value leaves the array.
+        return [
+            _version_id(run, key.ljust(DIGEST_BYTES, b"\0"), content.ljust(16, b"\0"))
+            for key, run, content in rows.tolist()
+        ]
 
 
 # -- what a run and a load are ---------------------------------------------------------------------
@@ -163,6 +256,10 @@ class Load:
     finished: frozenset[int] = field(repr=False)
     """The run sequences whose versions of this dataset count."""
     rows_present_before: int = 0
+    current: CurrentVersions | None = field(default=None, repr=False)
+    """Read with the first page, once the pull is complete."""
+    written: KeyDigests = field(default_factory=KeyDigests, repr=False)
+    """The keys this load wrote a version of."""
 
 
 class StoredVersion(NamedTuple):
@@ -382,61 +479,46 @@ class DocumentStore:
             self._set_entry(run, dataset, entry)
         return load
 
-    def write_page(self, load: Load, records: Sequence[tuple[str, str, bytes]]) -> PageCounts:
+    def write_page(self, load: Load, records: Sequence[Record]) -> PageCounts:
         """Write those records of a page that are new, changed or back.
 
-        A page that is written twice is written once. A record that MongoDB refuses goes to the
-        quarantine, and its neighbours are written.
+        A record that MongoDB refuses goes to the quarantine, and its neighbours are written.
 
         Args:
             load: as `begin_load` returned it.
-            records: (record key, content hash, JSON text in UTF-8), no key twice in a load;
-                2 000 to 5 000 of them make the best use of a round trip.
-
-        Raises:
-            StoreError: also where a key comes a second time with other content.
+            records: (record key, content hash in hex, JSON text in UTF-8), no key twice in a
+                load; some 5 000 of them make the best use of a round trip.
         """
         self._check_lock()
-        counts = PageCounts()
         with mongodb_errors(f"write records of {load.dataset.dataset_id}"):
-            current = self._current_hashes(load, [key for key, _, _ in records])
-            fresh = []
-            for record in records:
-                key, content_hash, _ = record
-                if key not in current:
-                    kind = "new"
-                elif current[key] is None:
-                    kind = "restored"
-                elif current[key] != content_hash:
-                    kind = "changed"
-                else:
-                    counts.unchanged += 1
-                    continue
-                fresh.append((kind, record))
-            for kind, number in Counter(kind for kind, _ in fresh).items():
-                setattr(counts, kind, number)
-            if fresh:
-                self._insert(load, fresh, counts)
-        return counts
+            digests = [digest(record_key) for record_key, _, _ in records]
+            hashes = [bytes.fromhex(content_hash[:32]) for _, content_hash, _ in records]
+            kinds = self._current(load).compare(digests, hashes)
+            written = np.flatnonzero(kinds != CurrentVersions.UNCHANGED).tolist()
+            fresh = [
+                (_version_id(load.run.sequence, digests[index], hashes[index]), records[index])
+                for index in written
+            ]
+            refused = [written[place] for place in self._insert(load, fresh)]
+            load.written.add_digests([digests[index] for index in written])
+        counts = np.bincount(kinds, minlength=4) - np.bincount(kinds[refused], minlength=4)
+        new, changed, unchanged, restored = counts.tolist()
+        return PageCounts(new, changed, unchanged, restored, quarantined=len(refused))
 
     def withdraw_missing(self, load: Load, seen: KeyDigests) -> int:
         """Write a tombstone for every present record whose key is not in ``seen``.
 
-        Call it after the last page of a complete pull only. Streams over an index: memory is that
-        of ``seen``.
+        Call it after the last page of a complete pull only.
 
         Returns:
             How many records were withdrawn.
         """
-        withdrawn = 0
         with mongodb_errors(f"withdraw records of {load.dataset.dataset_id}"):
-            present = self._present(load.dataset, load.finished)
-            while page := [key for key, _ in islice(present, TOMBSTONE_PAGE)]:
+            missing = self._current(load).missing(seen)
+            for start in range(0, len(missing), TOMBSTONE_PAGE):
                 self._check_lock()
-                if missing := seen.missing(page):
-                    self._insert_tombstones(load, missing)
-                    withdrawn += len(missing)
-        return withdrawn
+                self._insert_tombstones(load, missing[start : start + TOMBSTONE_PAGE])
+        return len(missing)
 
     def quarantine(
         self,
@@ -502,6 +584,11 @@ class DocumentStore:
                 "accounted for ("
                 + ", ".join(f"{entry[name]} {name.removeprefix('rows_')}" for name in COUNTS)
                 + "). Nothing was committed; this is a fault of the program, please report it."
+            )
+        if load.written.duplicates():
+            raise StoreError(
+                f"{dataset_id}: a record came twice in one pull. Nothing was committed; this is a "
+                "fault of the program, please report it."
             )
         present = entry["rows_new"] + entry["rows_restored"] - entry["rows_withdrawn"]
         finished = {
@@ -879,48 +966,46 @@ class DocumentStore:
             if row["content_hash"] is not None:
                 yield key, row["content_hash"]
 
-    def _current_hashes(self, load: Load, keys: list[str]) -> dict[str, str | None]:
-        """Record key → hash of its current version, None where withdrawn; absent where new."""
-        current: dict[str, str | None] = {}
-        if load.finished:
-            for row in self._index_rows(load.dataset, {"record_key": {"$in": keys}}):
-                # The greatest run sequence of a key comes first.
-                if row["run_sequence"] in load.finished:
-                    current.setdefault(row["record_key"], row["content_hash"])
-        return current
+    def _current(self, load: Load) -> CurrentVersions:
+        if load.current is None:
+            replies: Iterable[Any] = ()
+            if load.finished:
+                replies = self._versions(load.dataset).find_raw_batches(
+                    {"_id": {"$gte": _version_id(0), "$lt": _version_id(load.run.sequence)}},
+                    {"_id": 1},
+                    hint=[("_id", ASCENDING)],
+                )
+            load.current = CurrentVersions(replies, load.finished)
+        return load.current
 
-    def _insert(
-        self, load: Load, fresh: list[tuple[str, tuple[str, str, bytes]]], counts: PageCounts
-    ) -> None:
-        versions = self._versions(load.dataset)
+    def _insert(self, load: Load, fresh: list[tuple[bytes, Record]]) -> list[int]:
+        """Write versions; the places of those that MongoDB refused, now in the quarantine."""
+        if not fresh:
+            return []
         try:
-            versions.insert_many(_documents(load, [record for _, record in fresh]), ordered=False)
+            self._versions(load.dataset).insert_many(_documents(load, fresh), ordered=False)
         except (*_REFUSALS, OperationFailure) as error:
             if isinstance(error, BulkWriteError) and error.details["writeConcernErrors"]:
                 raise
             # One bad document takes others of its message down with it, so each is tried alone. An
             # error that is not a document's fault (a full disk) comes again and ends the load.
-            for kind, record in fresh:
-                if not self._insert_alone(load, *record):
-                    setattr(counts, kind, getattr(counts, kind) - 1)
-                    counts.quarantined += 1
+            return [
+                place
+                for place, version in enumerate(fresh)
+                if not self._insert_alone(load, version)
+            ]
+        return []
 
-    def _insert_alone(self, load: Load, record_key: str, content_hash: str, payload: bytes) -> bool:
+    def _insert_alone(self, load: Load, version: tuple[bytes, Record]) -> bool:
         """Write one version; False where MongoDB refused it and it went to the quarantine."""
-        versions = self._versions(load.dataset)
         try:
-            versions.insert_one(_documents(load, [(record_key, content_hash, payload)])[0])
-        except DuplicateKeyError as error:
-            stored = versions.find_one({"_id": _version_id(load.run.sequence, record_key)})
-            if stored is None or stored["content_hash"] != content_hash:
-                raise StoreError(
-                    f"{load.dataset.dataset_id}: the record {record_key} came twice in one pull "
-                    "with different content. The load was not committed; this is a fault of the "
-                    "program, please report it."
-                ) from error
+            self._versions(load.dataset).insert_one(_documents(load, [version])[0])
+        except DuplicateKeyError:
+            return True  # it was among those that went through
         except (*_REFUSALS, OperationFailure) as error:
             if isinstance(error, OperationFailure) and error.code not in _DOCUMENT_CODES:
                 raise
+            record_key, _, payload = version[1]
             self.quarantine(
                 load,
                 payload,
@@ -931,29 +1016,33 @@ class DocumentStore:
             return False
         return True
 
-    def _insert_tombstones(self, load: Load, record_keys: list[str]) -> None:
-        tombstones = [
-            {
-                "_id": _version_id(load.run.sequence, key),
-                "record_key": key,
-                "run_sequence": Int64(load.run.sequence),
-                "content_hash": None,
-                "payload": None,
-                "record": None,
-                "is_withdrawn": True,
-                "extracted_at": load.extracted_at,
-            }
-            for key in record_keys
-        ]
-        try:
-            self._versions(load.dataset).insert_many(tombstones, ordered=False)
-        except BulkWriteError as error:
-            # What is there already is what an earlier try of this page wrote.
-            refused = error.details["writeErrors"]
-            if error.details["writeConcernErrors"] or any(
-                entry["code"] != _DUPLICATE_KEY for entry in refused
-            ):
-                raise
+    def _insert_tombstones(self, load: Load, ids: list[bytes]) -> None:
+        """Withdraw the records whose current versions have these ids."""
+        versions = self._versions(load.dataset)
+        found = versions.find({"_id": {"$in": ids}}, {"_id": 0, "record_key": 1})
+        keys = [version["record_key"] for version in found]
+        if len(keys) != len(ids):
+            raise StoreError(
+                f"{load.dataset.dataset_id}: versions were removed from MongoDB while the load "
+                "read them. Nothing was committed; run again."
+            )
+        versions.insert_many(
+            [
+                {
+                    "_id": _version_id(load.run.sequence, digest(key)),
+                    "record_key": key,
+                    "run_sequence": Int64(load.run.sequence),
+                    "content_hash": None,
+                    "payload": None,
+                    "record": None,
+                    "is_withdrawn": True,
+                    "extracted_at": load.extracted_at,
+                }
+                for key in keys
+            ],
+            ordered=False,
+        )
+        load.written.add(keys)
 
     def _dataset_status(self, dataset: Dataset) -> Document:
         path = f"loads.{dataset.dataset_id}"
@@ -998,23 +1087,11 @@ def _now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _version_id(run_sequence: int, record_key: str | None = None) -> bytes:
-    """``_id`` of a version: run sequence (8 bytes, big-endian), then the key's digest.
-
-    So the index every collection has anyway keeps (run, key) unique and orders versions by run;
-    without a key, the bound below all versions of a run.
-    """
-    suffix = bytes(DIGEST_BYTES) if record_key is None else digest(record_key)
-    return run_sequence.to_bytes(8, "big") + suffix
-
-
-def _documents(load: Load, records: Iterable[tuple[str, str, bytes]]) -> list[Document]:
-    """The version documents of (record key, content hash, JSON text)."""
+def _documents(load: Load, fresh: Iterable[tuple[bytes, Record]]) -> list[Document]:
     run_sequence = Int64(load.run.sequence)
-    prefix = load.run.sequence.to_bytes(8, "big")
     return [
         {
-            "_id": prefix + digest(record_key),
+            "_id": version_id,
             "record_key": record_key,
             "run_sequence": run_sequence,
             "content_hash": content_hash,
@@ -1023,14 +1100,15 @@ def _documents(load: Load, records: Iterable[tuple[str, str, bytes]]) -> list[Do
             "is_withdrawn": False,
             "extracted_at": load.extracted_at,
         }
-        for record_key, content_hash, payload in records
+        for version_id, (record_key, content_hash, payload) in fresh
     ]
 
 
 def _restored(version: StoredVersion) -> Document:
     is_withdrawn = version.payload is None
+    content = bytes.fromhex((version.content_hash or "")[:32]) or _NO_HASH
     return {
-        "_id": _version_id(version.run_sequence, version.record_key),
+        "_id": _version_id(version.run_sequence, digest(version.record_key), content),
         "record_key": version.record_key,
         "run_sequence": Int64(version.run_sequence),
         "content_hash": version.content_hash,

@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import bson
+import numpy as np
 import orjson
 import pytest
 from bson import Int64
@@ -27,6 +29,7 @@ from pymongo.database import Database
 
 from ingestion import document_store as module
 from ingestion.document_store import (
+    CurrentVersions,
     DocumentStore,
     KeyDigests,
     Load,
@@ -152,7 +155,9 @@ def test_a_version_is_what_was_received(store: DocumentStore) -> None:
     load.extracted_at = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
     commit(store, load, store.write_page(load, [('["Zoë"]', "f" * 64, payload)]))
     (found,) = store.database[SCHOOLS.table].find()
-    assert found.pop("_id").startswith(run.sequence.to_bytes(8, "big"))
+    assert found.pop("_id") == b"".join(
+        [run.sequence.to_bytes(8, "big"), digest('["Zoë"]'), b"\xff" * 16]
+    )
     assert found == {
         "record_key": '["Zoë"]',
         "run_sequence": run.sequence,
@@ -189,17 +194,15 @@ def test_the_same_state_again_writes_nothing(store: DocumentStore) -> None:
     assert before["insert"] == 50
 
 
-def test_lookups_never_touch_a_document(store: DocumentStore) -> None:
+def test_looking_versions_up_touches_no_document(store: DocumentStore) -> None:
     pull(store, {"a": 1, "b": 2})
-    key = record("a", 1)[0]
-    for query in ({}, {"record_key": {"$in": [key]}}):
-        plan = (
-            store.database[SCHOOLS.table]
-            .find(query, {"_id": 0, "record_key": 1, "run_sequence": 1, "content_hash": 1})
-            .sort(module.VERSION_INDEX)
-            .hint(module.VERSION_INDEX)
-            .explain()
-        )
+    versions = store.database[SCHOOLS.table]
+    columns = {"_id": 0, "record_key": 1, "run_sequence": 1, "content_hash": 1}
+    for finder in (
+        versions.find({}, columns).sort(module.VERSION_INDEX).hint(module.VERSION_INDEX),
+        versions.find({"_id": {"$gte": module._version_id(0)}}, {"_id": 1}).hint([("_id", 1)]),
+    ):
+        plan = finder.explain()
         assert plan["executionStats"]["totalDocsExamined"] == 0
         assert plan["executionStats"]["nReturned"] > 0
 
@@ -311,26 +314,15 @@ def test_counts_that_do_not_add_up_are_not_committed(store: DocumentStore) -> No
     assert store.last_finished_load(SCHOOLS) is None
 
 
-def test_a_page_written_twice_is_written_once(store: DocumentStore) -> None:
-    pull(store, {"a": 1, "b": 1, "gone": 1})
-    pull(store, {"a": 1, "b": 1})
-    _, load = begin(store)
-    page = [record("a", 1), record("b", 2), record("gone", 1), record("new", 1)]
-    once = store.write_page(load, page)
-    assert once == PageCounts(unchanged=1, changed=1, restored=1, new=1)
-    assert store.write_page(load, page) == once
-    seen = KeyDigests()
-    assert store.withdraw_missing(load, seen) == store.withdraw_missing(load, seen) == 2
-    assert store.database[SCHOOLS.table].count_documents({"run_sequence": 3}) == 4
-
-
-def test_a_key_twice_in_a_pull_is_no_silent_loss(store: DocumentStore) -> None:
-    _, load = begin(store)
-    store.write_page(load, [record("a", 1)])
-    with pytest.raises(StoreError, match="came twice in one pull"):
-        store.write_page(load, [record("a", 2)])
-    with pytest.raises(StoreError, match="came twice in one pull"):
-        store.write_page(load, [record("b", 1), record("b", 2)])
+def test_a_record_twice_in_a_pull_is_not_committed(store: DocumentStore) -> None:
+    for again in (record("a", 1), record("a", 2)):
+        _, load = begin(store)
+        counts = store.write_page(load, [record("a", 1), record("b", 1)])
+        more = store.write_page(load, [again])
+        assert (counts.new, more.new) == (2, 1)
+        with pytest.raises(StoreError, match="came twice in one pull"):
+            commit(store, load, PageCounts(new=3))
+        assert versions(store) == []
 
 
 def test_run_sequences_only_grow(store: DocumentStore) -> None:
@@ -372,7 +364,7 @@ def test_a_refused_record_does_not_take_its_neighbours_with_it(
     raw = BAD[what]
     _, load = begin(store)
     good = [record(f"good {number}", number) for number in range(5)]
-    page = [*good[:3], ('["bad"]', "0" * 64, raw), record("changes", 2), *good[3:]]
+    page = [*good[:3], ('["bad"]', "f" * 64, raw), record("changes", 2), *good[3:]]
     counts = store.write_page(load, page)
     assert counts == PageCounts(new=5, changed=1, quarantined=1)
     commit(store, load, counts)
@@ -404,18 +396,61 @@ def test_quarantine_keeps_any_bytes_once(store: DocumentStore) -> None:
 # -- the keys of a pull ----------------------------------------------------------------------------
 
 
-@given(
-    st.lists(st.integers(0, 400), max_size=300), st.lists(st.integers(0, 400)), st.integers(1, 50)
-)
+def digests(numbers: Iterable[int]) -> list[bytes]:
+    return [digest(str(number)) for number in numbers]
+
+
+NUMBERS = st.lists(st.integers(0, 400), max_size=300)
+
+
+@given(NUMBERS, NUMBERS, st.integers(1, 50))
 def test_key_digests_are_a_multiset(added: list[int], asked: list[int], batch: int) -> None:
     keys = KeyDigests()
     for start in range(0, len(added), batch):
         keys.add([str(number) for number in added[start : start + batch]])
         keys.duplicates()  # sorting in between loses nothing
     assert len(keys) == len(added)
-    repeated = {digest(str(number)) for number, times in Counter(added).items() if times > 1}
-    assert keys.duplicates() == repeated
-    assert keys.missing([str(n) for n in asked]) == [str(n) for n in asked if n not in set(added)]
+    assert keys.duplicates() == set(digests(n for n, times in Counter(added).items() if times > 1))
+    lacks = keys.lacks(np.array(digests(asked), dtype="S16"))
+    assert lacks.tolist() == [number not in set(added) for number in asked]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(0, 40), st.integers(0, 2)), max_size=200),
+    st.sets(st.integers(1, 9)),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 2)), max_size=100),
+)
+def test_current_versions_are_the_last_of_finished_runs(
+    stored: list[tuple[int, int, int]], finished: set[int], page: list[tuple[int, int]]
+) -> None:
+    """Against the same in plain Python: (run, key, content), where content 0 is a tombstone."""
+    stored = list({(run, key): (run, key, content) for run, key, content in stored}.values())
+    hashes = [bytes(16), b"\x01" + bytes(15), bytes(14) + b"\x02\x00"]
+    ids = [
+        module._version_id(run, digest(str(key)), hashes[content]) for run, key, content in stored
+    ]
+    replies = [bson.encode({"_id": version_id}) for version_id in ids]
+    current = CurrentVersions([b"".join(replies[:50]), b"".join(replies[50:])], frozenset(finished))
+
+    truth = {key: content for run, key, content in sorted(stored) if run in finished}
+    expected = []
+    for key, content in page:
+        if key not in truth:
+            expected.append(CurrentVersions.NEW)
+        elif truth[key] == 0:
+            expected.append(CurrentVersions.RESTORED)
+        else:
+            is_same = truth[key] == content
+            expected.append(CurrentVersions.UNCHANGED if is_same else CurrentVersions.CHANGED)
+    found = current.compare(digests(key for key, _ in page), [hashes[c] for _, c in page])
+    assert found.tolist() == expected
+
+    seen = KeyDigests()
+    seen.add([str(key) for key, _ in page])
+    gone = [key for key in truth.keys() - dict(page).keys() if truth[key]]
+    missing = current.missing(seen)
+    assert sorted(version_id[8:24] for version_id in missing) == sorted(digests(gone))
+    assert set(missing) <= set(ids)
 
 
 def test_digests_that_end_in_zero_bytes_stay_whole() -> None:
