@@ -39,6 +39,7 @@ lint: .venv/dev profiles.yml  ## Every linter and type check
 	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
 	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests/data
+	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 --dialect snowflake models tests/data
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -42,19 +42,29 @@ first_points as (
 ),
 
 -- a decision speaks of the spelling and of the canonical name itself
-decided as (
+decided_spellings as (
 
     select
         insee_code,
         {{ normalise_name('college_name') }} as name_key,
         {{ normalise_name('canonical_name') }} as canonical_name_key
     from decisions
-    union
+    union all
     select
         insee_code,
         {{ normalise_name('canonical_name') }} as name_key,
         {{ normalise_name('canonical_name') }} as canonical_name_key
     from decisions
+
+),
+
+decided as (
+
+    select distinct
+        insee_code,
+        name_key,
+        canonical_name_key
+    from decided_spellings
 
 ),
 

@@ -20,7 +20,8 @@ from ingestion.settings import PROJECT_DIR
 from tests.snowflake.check import WITHOUT_TESTS, TwoWarehouses, succeed
 from tests.snowflake.conftest import Fake
 
-pytestmark = pytest.mark.timeout(900)
+# Minutes on an idle machine; the limit is for one that is not.
+pytestmark = pytest.mark.timeout(1800)
 
 RECORDED = PROJECT_DIR.parent / "shared" / "portal"
 
