@@ -10,8 +10,9 @@ One JSON object a line on standard input: ``home``, ``mongodb_uri``, ``command``
 `ExtractOptions`), ``wire`` (the command whose steps are counted), ``kill_at`` (event),
 ``kill_after_s``, ``kill_mongod`` (true: the home's own server is ended at event ``kill_at`` in
 place of this process), ``faults`` (of the replay portal), ``portal_key`` (that it asks for),
-``api_keys``, ``clock_days`` (added to every time this process reads). The answer: ``signal``,
-``exit``, ``events``, ``last``, ``log``, ``results`` (dataset id → what became of it).
+``attempts`` (of the client, a request), ``api_keys``, ``clock_days`` (added to every time this
+process reads). The answer: ``signal``, ``exit``, ``events``, ``last``, ``log``, ``results``
+(dataset id → what became of it).
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ def _misbehave(job: dict[str, Any]) -> None:
     ingestion.portal.PortalClient = functools.partial(  # type: ignore[misc]
         PortalClient,
         sleep=lambda _: None,
-        timeouts=Timeouts(connect=2, read=0.5, export=1, slow=5),
+        # Long enough for a machine that does ten other things.
+        timeouts=Timeouts(read=3, export=6),
+        attempts=job.get("attempts", 4),
         wait_budget_s=1,
     )
 
