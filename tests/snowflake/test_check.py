@@ -13,7 +13,7 @@ from ingestion.errors import ReconciliationError, SettingsError
 from tests.snowflake.check import TwoWarehouses, check
 from tests.snowflake.conftest import Fake
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_database_in_use_is_left_alone(fake: Fake, tmp_path: Path) -> None:

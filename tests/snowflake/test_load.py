@@ -16,7 +16,7 @@ from ingestion.settings import Settings
 from tests.ingestion.test_load import ARRONDISSEMENTS, BOTH, COLLEGES, begin, college, pull
 from tests.snowflake.conftest import Fake
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 RAW_COLLEGES = f"raw.{COLLEGES.table}"
 

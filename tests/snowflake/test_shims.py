@@ -15,7 +15,7 @@ import snowflake.connector.errors
 
 from tests.snowflake.conftest import Fake
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 Execute = Callable[..., list[tuple[Any, ...]]]
 Probe = Callable[[Execute, Path], bool]
