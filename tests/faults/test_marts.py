@@ -75,7 +75,7 @@ def built(
     build = subprocess.run(
         [sys.executable, "-c",
          "from ingestion.pipeline import dbt_build; from ingestion.settings import Settings;"
-         f"dbt_build(Settings.from_environment(), '--select', *'{MODELS}'.split())"],
+         f"dbt_build(Settings.from_environment(), '--select', *'{MODELS}'.split(), '--indirect-selection', 'cautious')"],
         cwd=PROJECT_DIR, env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert build.returncode == 0, build.stdout[-6000:] + build.stderr[-2000:]
