@@ -111,10 +111,13 @@ export class Store {
   // What the portal did to the records that bear a name the collège has had.
   editsOf(id) {
     const names = new Set(
-      this.document.college_school_years.filter((row) => row.college_id === id).map((row) => row.college_name),
+      this.document.college_school_years
+        .filter((row) => row.college_id === id)
+        .map((row) => row.college_name),
     );
     return this.portalEdits.filter(
-      (edit) => edit.dataset === "etablissements-scolaires-colleges" && names.has(recordName(edit.record_key)),
+      (edit) =>
+        edit.dataset === "etablissements-scolaires-colleges" && names.has(recordName(edit.record_key)),
     );
   }
 

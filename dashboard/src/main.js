@@ -55,7 +55,13 @@ function start(store) {
       shell.main.replaceChildren(view.element);
     }
     view.update(state);
-    document.title = [view.title(), language.t("page.title"), store.isSynthetic && language.t("page.synthetic")].filter(Boolean).join(" · ");
+    document.title = [
+      view.title(),
+      language.t("page.title"),
+      store.isSynthetic && language.t("page.synthetic"),
+    ]
+      .filter(Boolean)
+      .join(" · ");
     shell.update(state);
     // A reader who came by a link hears where they are; the first page takes no focus.
     if (isNew && shown) {
@@ -85,6 +91,8 @@ try {
   start(await load(new URL("data/dashboard.json", document.baseURI)));
 } catch (error) {
   const { t } = createLanguage(chosenLanguage(parse(location.hash).params));
-  document.body.replaceChildren(h("main", {}, h("p", { class: "notice" }, t("page.failed", { error: error.message }))));
+  document.body.replaceChildren(
+    h("main", {}, h("p", { class: "notice" }, t("page.failed", { error: error.message }))),
+  );
   throw error;
 }

@@ -6,7 +6,10 @@ import { VIEWS } from "./state.js";
 
 export function createShell(context) {
   const { t, store, language } = context;
-  const links = VIEWS.filter((view) => view !== "college").map((view) => ({ view, element: h("a", {}, t(`view.${view}`)) }));
+  const links = VIEWS.filter((view) => view !== "college").map((view) => ({
+    view,
+    element: h("a", {}, t(`view.${view}`)),
+  }));
   const other = otherLanguage(language);
   const languageButton = h(
     "button",
@@ -16,11 +19,28 @@ export function createShell(context) {
   const search = collegeSearch(context, {
     id: "find",
     label: t("search.label"),
-    choose: (college) => h("a", { href: context.link("college", college.college_id), onclick: () => search.clear() }, hitText(context, college)),
+    choose: (college) =>
+      h(
+        "a",
+        { href: context.link("college", college.college_id), onclick: () => search.clear() },
+        hitText(context, college),
+      ),
   });
   const main = h("main", { id: "content", tabindex: -1 });
-  const skip = h("a", { href: "#content", class: "skip", onclick: (event) => (event.preventDefault(), main.focus()) }, t("page.skip"));
-  const banner = store.isSynthetic && h("aside", { class: "synthetic", "aria-label": t("page.synthetic") }, h("strong", {}, t("page.synthetic")), " ", t("page.synthetic_text"));
+  const skip = h(
+    "a",
+    { href: "#content", class: "skip", onclick: (event) => (event.preventDefault(), main.focus()) },
+    t("page.skip"),
+  );
+  const banner =
+    store.isSynthetic &&
+    h(
+      "aside",
+      { class: "synthetic", "aria-label": t("page.synthetic") },
+      h("strong", {}, t("page.synthetic")),
+      " ",
+      t("page.synthetic_text"),
+    );
 
   function switchLanguage() {
     context.change({ lang: other === "fr" ? null : other });
@@ -36,10 +56,19 @@ export function createShell(context) {
       h(
         "header",
         { class: "page" },
-        h("div", { class: "brand" }, h("p", { class: "title" }, t("page.title")), h("p", { class: "muted" }, t("page.subtitle"))),
+        h(
+          "div",
+          { class: "brand" },
+          h("p", { class: "title" }, t("page.title")),
+          h("p", { class: "muted" }, t("page.subtitle")),
+        ),
         search.element,
         languageButton,
-        h("nav", { "aria-label": t("page.navigation") }, links.map(({ element }) => element)),
+        h(
+          "nav",
+          { "aria-label": t("page.navigation") },
+          links.map(({ element }) => element),
+        ),
       ),
       main,
       footer(context),
@@ -63,7 +92,16 @@ function footer(context) {
     store.document.sources
       .filter((source) => source.extracted_at)
       .map((source) =>
-        h("li", {}, t("provenance.line", { publisher: source.publisher, title: source.title, licence: source.licence, date: context.date(source.extracted_at) })),
+        h(
+          "li",
+          {},
+          t("provenance.line", {
+            publisher: source.publisher,
+            title: source.title,
+            licence: source.licence,
+            date: context.date(source.extracted_at),
+          }),
+        ),
       ),
   );
   return h(

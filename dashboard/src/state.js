@@ -14,7 +14,9 @@ export function parse(hash) {
 }
 
 export function format({ view, id, params }) {
-  const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const given = Object.entries(params).filter(
+    ([, value]) => value !== null && value !== undefined && value !== "",
+  );
   const query = new URLSearchParams(given).toString();
   return `#/${view}${id ? `/${id}` : ""}${query ? `?${query}` : ""}`;
 }

@@ -4,7 +4,12 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
 
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json" };
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+};
 const BASE = "/paris-colleges/dashboard/"; // a path below the root, as on a project's pages
 
 // `dashboard.json` is served as `document`, everything else from the built page.
@@ -12,25 +17,44 @@ export async function serve(directory, document) {
   const data = JSON.stringify(document);
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url.split(/[?#]/)[0]);
-    if (path === `${BASE}data/dashboard.json`) return response.writeHead(200, { "content-type": TYPES[".json"] }).end(data);
-    const file = join(directory, normalize(path.startsWith(BASE) ? path.slice(BASE.length) || "index.html" : "none"));
+    if (path === `${BASE}data/dashboard.json`)
+      return response.writeHead(200, { "content-type": TYPES[".json"] }).end(data);
+    const file = join(
+      directory,
+      normalize(path.startsWith(BASE) ? path.slice(BASE.length) || "index.html" : "none"),
+    );
     if (!existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
     response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
     return createReadStream(file).pipe(response);
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  return { url: `http://127.0.0.1:${server.address().port}${BASE}`, close: () => new Promise((closed) => server.close(closed)) };
+  return {
+    url: `http://127.0.0.1:${server.address().port}${BASE}`,
+    close: () => new Promise((closed) => server.close(closed)),
+  };
 }
 
 export const launch = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
 
 // A page whose requests beyond `url` are refused and remembered, and so is everything it complains of.
 export async function open(browser, url, { hash = "", ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: "reduce",
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   const complaints = [];
@@ -41,7 +65,11 @@ export async function open(browser, url, { hash = "", ...options } = {}) {
     return route.abort();
   });
   page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`console: ${message.text()}`));
+  page.on(
+    "console",
+    (message) =>
+      ["error", "warning"].includes(message.type()) && complaints.push(`console: ${message.text()}`),
+  );
   page.on("dialog", (dialog) => complaints.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   await page.goto(url + hash);
   await page.waitForSelector("body[data-ready]");

@@ -34,17 +34,41 @@ async function onDocument(document, body, options = {}) {
 
 function withNames() {
   const document = JSON.parse(original);
-  const nameOf = new Map(document.colleges.slice(0, NAMES.length).map((college, index) => [college.college_id, NAMES[index]]));
-  const rename = (row) => nameOf.has(row.college_id) && Object.assign(row, { college_name: nameOf.get(row.college_id), address: nameOf.get(row.college_id) });
+  const nameOf = new Map(
+    document.colleges.slice(0, NAMES.length).map((college, index) => [college.college_id, NAMES[index]]),
+  );
+  const rename = (row) =>
+    nameOf.has(row.college_id) &&
+    Object.assign(row, { college_name: nameOf.get(row.college_id), address: nameOf.get(row.college_id) });
   document.colleges.forEach(rename);
   document.college_school_years.forEach(rename);
   const ids = [...nameOf.keys()];
   const year = document.college_school_years.at(-1).school_year;
   for (const [index, id] of ids.entries()) {
-    const change = { college_id: id, school_year: year, from_value: NAMES[index], to_value: NAMES[index], moved_m: null };
+    const change = {
+      college_id: id,
+      school_year: year,
+      from_value: NAMES[index],
+      to_value: NAMES[index],
+      moved_m: null,
+    };
     document.changes.push({ ...change, change_type: "renamed" });
-    document.portal_edits.push({ dataset: "etablissements-scolaires-colleges", record_key: JSON.stringify([NAMES[index], year]), field: NAMES[index], old_value: NAMES[index], new_value: NAMES[index], edit_type: "edited", detected_at: "2026-11-22T08:00:00Z" });
-    document.sectors.push({ sector_name: NAMES[index], school_year: year, college_id: id, is_shared: true, is_withdrawn: false });
+    document.portal_edits.push({
+      dataset: "etablissements-scolaires-colleges",
+      record_key: JSON.stringify([NAMES[index], year]),
+      field: NAMES[index],
+      old_value: NAMES[index],
+      new_value: NAMES[index],
+      edit_type: "edited",
+      detected_at: "2026-11-22T08:00:00Z",
+    });
+    document.sectors.push({
+      sector_name: NAMES[index],
+      school_year: year,
+      college_id: id,
+      is_shared: true,
+      is_withdrawn: false,
+    });
   }
   return { document, ids };
 }
@@ -54,7 +78,13 @@ test("hostile and endless names are text everywhere", async () => {
   await onDocument(
     document,
     async (page) => {
-      const views = ["#/map", "#/distances", "#/changes", `#/compare?c=${ids.slice(0, 4)}`, ...ids.map((id) => `#/college/${id}`)];
+      const views = [
+        "#/map",
+        "#/distances",
+        "#/changes",
+        `#/compare?c=${ids.slice(0, 4)}`,
+        ...ids.map((id) => `#/college/${id}`),
+      ];
       for (const hash of views) {
         await visit(page, hash, hash.match(/\w+/)[0]);
         assert.equal(await page.locator("main script, main img").count(), 0, hash);
@@ -86,22 +116,46 @@ test("without results, outlines, changes and IPS every view still stands and say
   const document = JSON.parse(original);
   Object.assign(document, { results: [], social_positions: [], changes: [], portal_edits: [], sectors: [] });
   for (const row of document.arrondissements) row.boundary = null;
-  for (const row of [...document.arrondissement_years, ...document.paris_years]) Object.assign(row, { result_college_count: 0, success_rate_pct: null, success_rate_value_added_points: null, mention_rate_pct: null, ips: null });
+  for (const row of [...document.arrondissement_years, ...document.paris_years])
+    Object.assign(row, {
+      result_college_count: 0,
+      success_rate_pct: null,
+      success_rate_value_added_points: null,
+      mention_rate_pct: null,
+      ips: null,
+    });
   const id = document.colleges[0].college_id;
   await onDocument(document, async (page) => {
-    for (const measure of ["nearest", "success", "value_added", "mentions", "ips"]) await visit(page, `#/map?measure=${measure}`, "map");
+    for (const measure of ["nearest", "success", "value_added", "mentions", "ips"])
+      await visit(page, `#/map?measure=${measure}`, "map");
     await page.getByText("Aucune année n’en est détenue").waitFor();
     assert.ok((await page.locator(".map a.point").count()) > 0);
-    for (const hash of [`#/college/${id}`, "#/changes", `#/compare?c=${id},${document.colleges[1].college_id}`, "#/distances"]) await visit(page, hash, hash.match(/\w+/)[0]);
+    for (const hash of [
+      `#/college/${id}`,
+      "#/changes",
+      `#/compare?c=${id},${document.colleges[1].college_id}`,
+      "#/distances",
+    ])
+      await visit(page, hash, hash.match(/\w+/)[0]);
   });
 });
 
 test("a collège without point, address or UAI is not on the map and is in the table", async () => {
   const document = JSON.parse(original);
   const { college_id: id, school_year: year } = document.college_school_years.at(-1);
-  const lost = { longitude: null, latitude: null, address: null, arrondissement_number: null, insee_code: null };
-  for (const row of [...document.colleges, ...document.college_school_years].filter((each) => each.college_id === id)) Object.assign(row, lost, row.uai && { uai: null });
-  for (const row of document.neighbourhoods.filter((each) => each.college_id === id)) Object.assign(row, { nearest_college_id: null, nearest_km: null, colleges_within_1_km: null });
+  const lost = {
+    longitude: null,
+    latitude: null,
+    address: null,
+    arrondissement_number: null,
+    insee_code: null,
+  };
+  for (const row of [...document.colleges, ...document.college_school_years].filter(
+    (each) => each.college_id === id,
+  ))
+    Object.assign(row, lost, row.uai && { uai: null });
+  for (const row of document.neighbourhoods.filter((each) => each.college_id === id))
+    Object.assign(row, { nearest_college_id: null, nearest_km: null, colleges_within_1_km: null });
   await onDocument(document, async (page) => {
     await visit(page, `#/map?year=${year}`, "map");
     const count = document.college_school_years.filter((row) => row.school_year === year).length;

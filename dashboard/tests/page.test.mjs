@@ -49,19 +49,30 @@ const onPage = (name, options, body) =>
 
 const points = (page) => page.locator(".map a.point");
 const tableRows = (page, name) => page.locator(`#${name}-table tbody tr`);
-const countOf = (page, name) => page.locator(`#${name}-table output`).textContent().then((text) => Number(text.split("·")[0].replace(/\D/g, "")));
+const countOf = (page, name) =>
+  page
+    .locator(`#${name}-table output`)
+    .textContent()
+    .then((text) => Number(text.split("·")[0].replace(/\D/g, "")));
 
-onPage("the map, its tile and its table show every school year's collèges", { hash: "#/map" }, async (page) => {
-  for (const year of heldYears) {
-    await visit(page, `#/map?year=${year}`, "map");
-    await page.waitForFunction((wanted) => window.document.querySelector(".year-value").textContent === wanted, year);
-    assert.equal(await points(page).count(), rowsOf(year).length, year);
-    assert.equal(await page.locator(".tile dd").first().textContent(), String(rowsOf(year).length), year);
-    assert.equal(await countOf(page, "colleges"), rowsOf(year).length, year);
-    const isWithdrawn = rowsOf(year).every((row) => row.is_withdrawn);
-    assert.equal(await page.getByText("ne publie plus cette année").count(), isWithdrawn ? 1 : 0, year);
-  }
-});
+onPage(
+  "the map, its tile and its table show every school year's collèges",
+  { hash: "#/map" },
+  async (page) => {
+    for (const year of heldYears) {
+      await visit(page, `#/map?year=${year}`, "map");
+      await page.waitForFunction(
+        (wanted) => window.document.querySelector(".year-value").textContent === wanted,
+        year,
+      );
+      assert.equal(await points(page).count(), rowsOf(year).length, year);
+      assert.equal(await page.locator(".tile dd").first().textContent(), String(rowsOf(year).length), year);
+      assert.equal(await countOf(page, "colleges"), rowsOf(year).length, year);
+      const isWithdrawn = rowsOf(year).every((row) => row.is_withdrawn);
+      assert.equal(await page.getByText("ne publie plus cette année").count(), isWithdrawn ? 1 : 0, year);
+    }
+  },
+);
 
 onPage("a year without the city's list says so and counts nothing", { hash: "#/map" }, async (page) => {
   const gap = document.school_years.map((year) => year.school_year).find((year) => !heldYears.includes(year));
@@ -70,29 +81,37 @@ onPage("a year without the city's list says so and counts nothing", { hash: "#/m
   assert.match(await page.locator(".tile dd").first().textContent(), /non publié/);
 });
 
-onPage("the slider walks the years by keyboard and the address follows", { hash: `#/map?year=${heldYears[0]}` }, async (page) => {
-  await page.locator("#year").focus();
-  await page.keyboard.press("ArrowRight");
-  const second = document.school_years[1].school_year;
-  assert.equal(await page.locator(".year-value").textContent(), second);
-  assert.match(await page.locator("#year").getAttribute("aria-valuetext"), new RegExp(second));
-  assert.match(page.url(), new RegExp(`year=${second}`));
-  assert.ok(await page.evaluate(() => window.document.activeElement.id === "year"));
-});
+onPage(
+  "the slider walks the years by keyboard and the address follows",
+  { hash: `#/map?year=${heldYears[0]}` },
+  async (page) => {
+    await page.locator("#year").focus();
+    await page.keyboard.press("ArrowRight");
+    const second = document.school_years[1].school_year;
+    assert.equal(await page.locator(".year-value").textContent(), second);
+    assert.match(await page.locator("#year").getAttribute("aria-valuetext"), new RegExp(second));
+    assert.match(page.url(), new RegExp(`year=${second}`));
+    assert.ok(await page.evaluate(() => window.document.activeElement.id === "year"));
+  },
+);
 
-onPage("treemap and select filter map and tables alike, and reset undoes it", { hash: "#/map" }, async (page) => {
-  const year = heldYears.at(-1);
-  const inArrondissement = rowsOf(year).filter((row) => row.arrondissement_number === 19).length;
-  await page.locator("#leaf-19").focus();
-  await page.keyboard.press("Enter");
-  assert.equal(await points(page).count(), inArrondissement);
-  assert.equal(await countOf(page, "colleges"), inArrondissement);
-  assert.equal(await tableRows(page, "arrondissements").count(), 1);
-  assert.equal(await page.locator("#arrondissement").inputValue(), "19");
-  assert.equal(await page.locator("#leaf-19").getAttribute("aria-pressed"), "true");
-  await page.locator(".reset").click();
-  assert.equal(await points(page).count(), rowsOf(year).length);
-});
+onPage(
+  "treemap and select filter map and tables alike, and reset undoes it",
+  { hash: "#/map" },
+  async (page) => {
+    const year = heldYears.at(-1);
+    const inArrondissement = rowsOf(year).filter((row) => row.arrondissement_number === 19).length;
+    await page.locator("#leaf-19").focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await points(page).count(), inArrondissement);
+    assert.equal(await countOf(page, "colleges"), inArrondissement);
+    assert.equal(await tableRows(page, "arrondissements").count(), 1);
+    assert.equal(await page.locator("#arrondissement").inputValue(), "19");
+    assert.equal(await page.locator("#leaf-19").getAttribute("aria-pressed"), "true");
+    await page.locator(".reset").click();
+    assert.equal(await points(page).count(), rowsOf(year).length);
+  },
+);
 
 onPage("every measure colours the map, and what is missing says why", { hash: "#/map" }, async (page) => {
   for (const measure of ["nearest", "success", "value_added", "mentions", "ips"]) {
@@ -102,48 +121,63 @@ onPage("every measure colours the map, and what is missing says why", { hash: "#
   await visit(page, `#/map?year=${heldYears[0]}&measure=ips`, "map");
   await page.getByText("rien de publié").waitFor();
   await points(page).first().hover();
-  assert.match(await page.locator(".tip").textContent(), /Les séries d’avant la rentrée 2022 ne sont pas comparables/);
+  assert.match(
+    await page.locator(".tip").textContent(),
+    /Les séries d’avant la rentrée 2022 ne sont pas comparables/,
+  );
 });
 
-onPage("tables sort, search without accents and turn pages, all in the address", { hash: "#/distances" }, async (page) => {
-  const year = heldYears.at(-1);
-  const pairs = document.paris_years.find((row) => row.school_year === year).pair_count;
-  assert.equal(await countOf(page, "distances"), pairs);
-  const last = page.locator("#distances-table thead th").last();
-  assert.equal(await last.getAttribute("aria-sort"), "ascending");
-  await last.locator(".sort").click();
-  assert.equal(await last.getAttribute("aria-sort"), "descending");
-  assert.match(page.url(), /distances\.sort=-distance_m/);
-  await page.locator("#distances-table .pager button").last().click();
-  assert.match(page.url(), /distances\.page=2/);
-  const [a, b] = rowsOf(year).map((row) => row.college_name);
-  await page.locator("#distances-search").fill(`${accented(a.toLowerCase())} ${b}`);
-  assert.ok((await countOf(page, "distances")) >= 1);
-  assert.match(await tableRows(page, "distances").first().textContent(), new RegExp(`${a}|${b}`));
-  await page.locator("#distances-search").fill("zzzz");
-  assert.match(await tableRows(page, "distances").first().textContent(), /Aucune ligne/);
-});
+onPage(
+  "tables sort, search without accents and turn pages, all in the address",
+  { hash: "#/distances" },
+  async (page) => {
+    const year = heldYears.at(-1);
+    const pairs = document.paris_years.find((row) => row.school_year === year).pair_count;
+    assert.equal(await countOf(page, "distances"), pairs);
+    const last = page.locator("#distances-table thead th").last();
+    assert.equal(await last.getAttribute("aria-sort"), "ascending");
+    await last.locator(".sort").click();
+    assert.equal(await last.getAttribute("aria-sort"), "descending");
+    assert.match(page.url(), /distances\.sort=-distance_m/);
+    await page.locator("#distances-table .pager button").last().click();
+    assert.match(page.url(), /distances\.page=2/);
+    const [a, b] = rowsOf(year).map((row) => row.college_name);
+    await page.locator("#distances-search").fill(`${accented(a.toLowerCase())} ${b}`);
+    assert.ok((await countOf(page, "distances")) >= 1);
+    assert.match(await tableRows(page, "distances").first().textContent(), new RegExp(`${a}|${b}`));
+    await page.locator("#distances-search").fill("zzzz");
+    assert.match(await tableRows(page, "distances").first().textContent(), /Aucune ligne/);
+  },
+);
 
 const accented = (text) => text.replaceAll("e", "é").replaceAll("a", "à");
 
-onPage("the address is the state: a copy of it shows the same, and Back goes back", { hash: "#/map" }, async (page) => {
-  await page.locator("#measure").selectOption("ips");
-  await page.locator("#arrondissement").selectOption("20");
-  await page.locator("#colleges-search").fill("a");
-  const [address, shown] = [page.url(), await page.locator("main").innerText()];
-  await page.reload();
-  await page.waitForSelector("body[data-ready]");
-  assert.equal(page.url(), address);
-  assert.equal(await page.locator("main").innerText(), shown);
-  await page.goBack();
-  await page.waitForFunction(() => window.document.querySelector("#arrondissement").value === "");
-});
+onPage(
+  "the address is the state: a copy of it shows the same, and Back goes back",
+  { hash: "#/map" },
+  async (page) => {
+    await page.locator("#measure").selectOption("ips");
+    await page.locator("#arrondissement").selectOption("20");
+    await page.locator("#colleges-search").fill("a");
+    const [address, shown] = [page.url(), await page.locator("main").innerText()];
+    await page.reload();
+    await page.waitForSelector("body[data-ready]");
+    assert.equal(page.url(), address);
+    assert.equal(await page.locator("main").innerText(), shown);
+    await page.goBack();
+    await page.waitForFunction(() => window.document.querySelector("#arrondissement").value === "");
+  },
+);
 
-onPage("a wrong address shows a page, not an error", { hash: "#/college/c000000000000?year=1999-2000&measure=x" }, async (page) => {
-  await page.getByText("Aucun collège ne porte l’identifiant c000000000000").waitFor();
-  await visit(page, "#/map?year=1999-2000&arr=99&measure=x&colleges.sort=zz&colleges.page=-4", "map");
-  await page.getByText("Aucun collège ne correspond.").waitFor();
-});
+onPage(
+  "a wrong address shows a page, not an error",
+  { hash: "#/college/c000000000000?year=1999-2000&measure=x" },
+  async (page) => {
+    await page.getByText("Aucun collège ne porte l’identifiant c000000000000").waitFor();
+    await visit(page, "#/map?year=1999-2000&arr=99&measure=x&colleges.sort=zz&colleges.page=-4", "map");
+    await page.getByText("Aucun collège ne correspond.").waitFor();
+  },
+);
 
 onPage("French first, English on request, every view in both", { hash: "#/map" }, async (page) => {
   assert.equal(await page.getAttribute("html", "lang"), "fr");
@@ -176,13 +210,17 @@ onPage("the map is walked by arrow keys and opens a collège by Enter", { hash: 
   assert.ok(await page.evaluate(() => window.document.activeElement.tagName === "H1"));
 });
 
-onPage("Tab leads from the top to the content, and the skip link shortens the way", { hash: "#/map" }, async (page) => {
-  await page.keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => window.document.activeElement.className), "skip");
-  await page.keyboard.press("Enter");
-  await page.keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => window.document.activeElement.id), "year");
-});
+onPage(
+  "Tab leads from the top to the content, and the skip link shortens the way",
+  { hash: "#/map" },
+  async (page) => {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => window.document.activeElement.className), "skip");
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => window.document.activeElement.id), "year");
+  },
+);
 
 onPage("a definition is one click away, in the words of the dbt docs", { hash: "#/map" }, async (page) => {
   const button = page.locator("#colleges-table .definition").nth(2);
@@ -195,37 +233,65 @@ onPage("a definition is one click away, in the words of the dbt docs", { hash: "
   assert.ok(await button.evaluate((element) => element === window.document.activeElement));
 });
 
-onPage("a collège is found by a name it no longer has, and has a page of its own", { hash: "#/map" }, async (page) => {
-  const renamed = document.changes.find((change) => change.change_type === "renamed" && change.college_id === moved.college_id);
-  await page.locator("#find").fill(accented(renamed.from_value.toLowerCase()));
-  await page.locator(".hits a").first().click();
-  await page.waitForSelector(`body[data-ready="college/${moved.college_id}"]`);
-  const life = await page.locator(".life-events").innerText();
-  for (const words of [renamed.from_value, renamed.to_value, moved.from_value, moved.to_value, "Déménage", "Renommé"]) assert.ok(life.includes(words), `${words} in ${life}`);
-  assert.equal(await page.locator(".life-years li").count(), document.school_years.length);
-  assert.equal(await page.locator(".neighbours li").count(), 5);
-});
+onPage(
+  "a collège is found by a name it no longer has, and has a page of its own",
+  { hash: "#/map" },
+  async (page) => {
+    const renamed = document.changes.find(
+      (change) => change.change_type === "renamed" && change.college_id === moved.college_id,
+    );
+    await page.locator("#find").fill(accented(renamed.from_value.toLowerCase()));
+    await page.locator(".hits a").first().click();
+    await page.waitForSelector(`body[data-ready="college/${moved.college_id}"]`);
+    const life = await page.locator(".life-events").innerText();
+    for (const words of [
+      renamed.from_value,
+      renamed.to_value,
+      moved.from_value,
+      moved.to_value,
+      "Déménage",
+      "Renommé",
+    ])
+      assert.ok(life.includes(words), `${words} in ${life}`);
+    assert.equal(await page.locator(".life-years li").count(), document.school_years.length);
+    assert.equal(await page.locator(".neighbours li").count(), 5);
+  },
+);
 
-onPage("comparing takes two to four collèges and keeps them in the address", { hash: "#/compare" }, async (page) => {
-  await page.getByText("Choisissez au moins deux").waitFor();
-  for (const id of four) {
-    await page.locator("#compare-search").fill(document.colleges.find((college) => college.college_id === id).college_name);
-    await page.locator(".hits button").first().click();
-  }
-  assert.equal(await page.locator(".chips li").count(), 4);
-  await page.getByText("Quatre collèges au plus").waitFor();
-  assert.equal(await page.locator("main table").first().locator("thead th").count(), 4);
-  assert.equal(decodeURIComponent(page.url()).match(/c=([^&]+)/)[1], four.join(","));
-  await page.locator(".chips button").first().click();
-  assert.equal(await page.locator(".chips li").count(), 3);
-});
+onPage(
+  "comparing takes two to four collèges and keeps them in the address",
+  { hash: "#/compare" },
+  async (page) => {
+    await page.getByText("Choisissez au moins deux").waitFor();
+    for (const id of four) {
+      await page
+        .locator("#compare-search")
+        .fill(document.colleges.find((college) => college.college_id === id).college_name);
+      await page.locator(".hits button").first().click();
+    }
+    assert.equal(await page.locator(".chips li").count(), 4);
+    await page.getByText("Quatre collèges au plus").waitFor();
+    assert.equal(await page.locator("main table").first().locator("thead th").count(), 4);
+    assert.equal(decodeURIComponent(page.url()).match(/c=([^&]+)/)[1], four.join(","));
+    await page.locator(".chips button").first().click();
+    assert.equal(await page.locator(".chips li").count(), 3);
+  },
+);
 
 onPage("the feed tells changes and portal edits, and filters them", { hash: "#/changes" }, async (page) => {
-  assert.equal(await countOf(page, "changes"), document.changes.filter((change) => change.change_type !== "respelled").length);
+  assert.equal(
+    await countOf(page, "changes"),
+    document.changes.filter((change) => change.change_type !== "respelled").length,
+  );
   await page.locator("#type").selectOption("closed");
-  assert.equal(await countOf(page, "changes"), document.changes.filter((change) => change.change_type === "closed").length);
+  assert.equal(
+    await countOf(page, "changes"),
+    document.changes.filter((change) => change.change_type === "closed").length,
+  );
   assert.equal(await countOf(page, "edits"), document.portal_edits.length);
-  const groups = new Set(document.portal_edits.map((edit) => [edit.detected_at, edit.dataset, edit.edit_type].join()));
+  const groups = new Set(
+    document.portal_edits.map((edit) => [edit.detected_at, edit.dataset, edit.edit_type].join()),
+  );
   assert.equal(await page.locator(".feed li").count(), groups.size);
 });
 
@@ -234,35 +300,61 @@ async function download(page, button) {
   return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
 }
 
-onPage("downloads hold the whole table and its source, licence and date", { hash: `#/map?year=${heldYears[0]}`, acceptDownloads: true }, async (page) => {
-  const buttons = page.locator("#colleges-table .downloads button");
-  const csv = await download(page, buttons.nth(0));
-  const lines = csv.text.replace(/^\uFEFF/, "").trimEnd().split("\r\n");
-  const notes = lines.filter((line) => line.startsWith("#")).join("\n");
-  assert.equal(lines.length - notes.split("\n").length - 1, rowsOf(heldYears[0]).length);
-  for (const words of ["Ville de Paris", "Open Database License (ODbL) 1.0", "partage à l’identique", "Licence Ouverte 2.0", document.sources[0].extracted_at]) assert.ok(notes.includes(words), `${words} in ${notes}`);
-  const geoJson = await download(page, buttons.nth(1));
-  const collection = JSON.parse(geoJson.text);
-  assert.equal(collection.features.length, rowsOf(heldYears[0]).length);
-  assert.ok(collection.features.every((feature) => feature.geometry.type === "Point"));
-  assert.equal(collection.sources[0].extracted_at, document.sources[0].extracted_at);
-  for (const file of [csv, geoJson]) assert.equal(file.name.includes("SYNTHETIC"), document.is_synthetic);
-  assert.equal(/synthétiques/.test(csv.text), document.is_synthetic);
-  await visit(page, "#/distances", "distances");
-  const pairs = JSON.parse((await download(page, page.locator("#distances-table .downloads button").nth(1))).text);
-  assert.equal(pairs.features.length, document.paris_years.findLast((row) => row.pair_count).pair_count);
-  assert.equal(pairs.features[0].geometry.type, "LineString");
-});
+onPage(
+  "downloads hold the whole table and its source, licence and date",
+  { hash: `#/map?year=${heldYears[0]}`, acceptDownloads: true },
+  async (page) => {
+    const buttons = page.locator("#colleges-table .downloads button");
+    const csv = await download(page, buttons.nth(0));
+    const lines = csv.text
+      .replace(/^\uFEFF/, "")
+      .trimEnd()
+      .split("\r\n");
+    const notes = lines.filter((line) => line.startsWith("#")).join("\n");
+    assert.equal(lines.length - notes.split("\n").length - 1, rowsOf(heldYears[0]).length);
+    for (const words of [
+      "Ville de Paris",
+      "Open Database License (ODbL) 1.0",
+      "partage à l’identique",
+      "Licence Ouverte 2.0",
+      document.sources[0].extracted_at,
+    ])
+      assert.ok(notes.includes(words), `${words} in ${notes}`);
+    const geoJson = await download(page, buttons.nth(1));
+    const collection = JSON.parse(geoJson.text);
+    assert.equal(collection.features.length, rowsOf(heldYears[0]).length);
+    assert.ok(collection.features.every((feature) => feature.geometry.type === "Point"));
+    assert.equal(collection.sources[0].extracted_at, document.sources[0].extracted_at);
+    for (const file of [csv, geoJson]) assert.equal(file.name.includes("SYNTHETIC"), document.is_synthetic);
+    assert.equal(/synthétiques/.test(csv.text), document.is_synthetic);
+    await visit(page, "#/distances", "distances");
+    const pairs = JSON.parse(
+      (await download(page, page.locator("#distances-table .downloads button").nth(1))).text,
+    );
+    assert.equal(pairs.features.length, document.paris_years.findLast((row) => row.pair_count).pair_count);
+    assert.equal(pairs.features[0].geometry.type, "LineString");
+  },
+);
 
-onPage("the synthetic sample is labelled on every view, in the title and in print", { hash: "#/map" }, async (page) => {
-  for (const [view, hash] of Object.entries(VIEWS)) {
-    await visit(page, hash, view);
-    assert.equal(await page.getByRole("complementary").count(), document.is_synthetic ? 1 : 0, view);
-    assert.equal((await page.title()).includes("Données synthétiques"), document.is_synthetic, view);
-  }
-  await page.emulateMedia({ media: "print" });
-  assert.equal(await page.getByRole("complementary").isVisible().catch(() => false), document.is_synthetic);
-});
+onPage(
+  "the synthetic sample is labelled on every view, in the title and in print",
+  { hash: "#/map" },
+  async (page) => {
+    for (const [view, hash] of Object.entries(VIEWS)) {
+      await visit(page, hash, view);
+      assert.equal(await page.getByRole("complementary").count(), document.is_synthetic ? 1 : 0, view);
+      assert.equal((await page.title()).includes("Données synthétiques"), document.is_synthetic, view);
+    }
+    await page.emulateMedia({ media: "print" });
+    assert.equal(
+      await page
+        .getByRole("complementary")
+        .isVisible()
+        .catch(() => false),
+      document.is_synthetic,
+    );
+  },
+);
 
 onPage("print shows the tables whole and no controls", { hash: "#/map" }, async (page) => {
   await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
@@ -275,12 +367,16 @@ onPage("print shows the tables whole and no controls", { hash: "#/map" }, async 
 });
 
 for (const width of [360, 768, 1920]) {
-  onPage(`no view scrolls sideways at ${width} pixels`, { hash: "#/map", viewport: { width, height: 800 } }, async (page) => {
-    for (const [view, hash] of Object.entries(VIEWS)) {
-      await visit(page, hash, view);
-      assert.equal(await page.evaluate(() => window.document.documentElement.scrollWidth), width, view);
-    }
-  });
+  onPage(
+    `no view scrolls sideways at ${width} pixels`,
+    { hash: "#/map", viewport: { width, height: 800 } },
+    async (page) => {
+      for (const [view, hash] of Object.entries(VIEWS)) {
+        await visit(page, hash, view);
+        assert.equal(await page.evaluate(() => window.document.documentElement.scrollWidth), width, view);
+      }
+    },
+  );
 }
 
 for (const colorScheme of ["light", "dark"]) {
@@ -288,10 +384,25 @@ for (const colorScheme of ["light", "dark"]) {
     onPage(`axe finds nothing in ${colorScheme}, ${lang}`, { hash: "#/map", colorScheme }, async (page) => {
       await page.evaluate(AXE);
       // What the light theme has passed can fail in the dark by its colours alone.
-      const options = { resultTypes: ["violations"], ...(colorScheme === "dark" && { runOnly: { type: "rule", values: ["color-contrast", "link-in-text-block"] } }) };
+      const options = {
+        resultTypes: ["violations"],
+        ...(colorScheme === "dark" && {
+          runOnly: { type: "rule", values: ["color-contrast", "link-in-text-block"] },
+        }),
+      };
       for (const [view, hash] of Object.entries(VIEWS)) {
         await visit(page, `${hash}${hash.includes("?") ? "&" : "?"}lang=${lang}`, view);
-        const violations = await page.evaluate(async (options) => (await axe.run(window.document, options)).violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`), options);
+        const violations = await page.evaluate(
+          async (options) =>
+            (await axe.run(window.document, options)).violations.map(
+              ({ id, nodes }) =>
+                `${id}: ${nodes
+                  .slice(0, 3)
+                  .map((node) => node.html.slice(0, 160))
+                  .join(" | ")}`,
+            ),
+          options,
+        );
         assert.deepEqual(violations, [], view);
       }
     });
@@ -311,7 +422,9 @@ onPage("the first paint comes within a second", { hash: "#/map" }, async (page) 
   for (let load = 0; load < 5; load += 1) {
     await page.reload();
     await page.waitForSelector("body[data-ready]");
-    paints.push(await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime));
+    paints.push(
+      await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime),
+    );
   }
   assert.ok(Math.min(...paints) < 1000, `${paints} ms`);
 });

@@ -22,7 +22,11 @@ export function yearSlider(context) {
     "div",
     { class: "ticks", "aria-hidden": "true" },
     years.map((year) =>
-      h("span", { class: year.isHeld ? (year.isWithdrawn ? "withdrawn" : null) : "not-held" }, shortYear(year.school_year)),
+      h(
+        "span",
+        { class: year.isHeld ? (year.isWithdrawn ? "withdrawn" : null) : "not-held" },
+        shortYear(year.school_year),
+      ),
     ),
   );
   const hasMarks = years.some((year) => year.isWithdrawn || !year.isHeld);
@@ -55,8 +59,14 @@ export function yearNote({ t }, year) {
 }
 
 export function select(context, { id, label, options, parameter, initial }) {
-  const input = h("select", { id, onchange: () => context.change({ [parameter]: input.value === initial ? null : input.value }) });
-  fill(input, options.map(([value, text]) => h("option", { value }, text)));
+  const input = h("select", {
+    id,
+    onchange: () => context.change({ [parameter]: input.value === initial ? null : input.value }),
+  });
+  fill(
+    input,
+    options.map(([value, text]) => h("option", { value }, text)),
+  );
   return {
     element: h("div", { class: "control" }, h("label", { for: id }, label), input),
     update(value) {

@@ -5,13 +5,20 @@ export function definitionButton(context, key, name) {
   const label = context.t("definition.open", { name });
   return h(
     "button",
-    { type: "button", class: "definition", "aria-label": label, title: label, onclick: () => show(context, key, name) },
+    {
+      type: "button",
+      class: "definition",
+      "aria-label": label,
+      title: label,
+      onclick: () => show(context, key, name),
+    },
     "?",
   );
 }
 
 // A name with its definition behind it.
-export const defined = (context, key, name) => h("span", { class: "defined" }, name, definitionButton(context, key, name));
+export const defined = (context, key, name) =>
+  h("span", { class: "defined" }, name, definitionButton(context, key, name));
 
 export function definitionText({ store, language, t }, key) {
   const { en, fr } = store.document.definitions[key];

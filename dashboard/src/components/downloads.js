@@ -19,7 +19,15 @@ export function downloads(context, { name, title, columns, tables, geometry, row
     );
   return [
     h("span", { class: "muted" }, t("download.label", { rows: t("table.rows", { n: rows.length }) })),
-    h("button", { type: "button", "aria-label": t("download.csv_of", { table: title }), onclick: csv }, t("download.csv")),
-    h("button", { type: "button", "aria-label": t("download.geojson_of", { table: title }), onclick: geoJson }, t("download.geojson")),
+    h(
+      "button",
+      { type: "button", "aria-label": t("download.csv_of", { table: title }), onclick: csv },
+      t("download.csv"),
+    ),
+    h(
+      "button",
+      { type: "button", "aria-label": t("download.geojson_of", { table: title }), onclick: geoJson },
+      t("download.geojson"),
+    ),
   ];
 }

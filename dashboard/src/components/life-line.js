@@ -7,11 +7,17 @@ export function lifeLine(context, college) {
   const events = eventsOf(context, college);
   return [
     h("p", { class: "muted note" }, t("college.life_hint")),
-    h("ol", { class: "life-years" }, store.years.map((year) => cell(context, year, rowOf(year), events.has(year.school_year)))),
+    h(
+      "ol",
+      { class: "life-years" },
+      store.years.map((year) => cell(context, year, rowOf(year), events.has(year.school_year))),
+    ),
     h(
       "ol",
       { class: "life-events" },
-      [...events].flatMap(([year, sentences]) => sentences.map((sentence) => h("li", {}, h("b", {}, year), h("span", {}, sentence)))),
+      [...events].flatMap(([year, sentences]) =>
+        sentences.map((sentence) => h("li", {}, h("b", {}, year), h("span", {}, sentence))),
+      ),
     ),
   ];
 }
@@ -40,8 +46,13 @@ function eventsOf(context, college) {
   const events = new Map();
   const say = (year, sentence) => events.set(year, [...(events.get(year) ?? []), sentence]);
   const first = store.schoolYear.get(`${id}|${college.first_school_year}`);
-  say(college.first_school_year, t("college.first_held", { name: first.college_name, address: first.address ?? t("college.no_address") }));
-  const changes = [...(store.changesOf.get(id) ?? [])].sort((a, b) => a.school_year.localeCompare(b.school_year));
+  say(
+    college.first_school_year,
+    t("college.first_held", { name: first.college_name, address: first.address ?? t("college.no_address") }),
+  );
+  const changes = [...(store.changesOf.get(id) ?? [])].sort((a, b) =>
+    a.school_year.localeCompare(b.school_year),
+  );
   for (const change of changes) say(change.school_year, sentence(context, change));
   if (college.is_open) say(college.last_school_year, t("college.last_open"));
   return new Map([...events].sort(([a], [b]) => a.localeCompare(b)));

@@ -32,7 +32,9 @@ export function legend(context, measure, rows) {
       {},
       Object.keys(isShown)
         .filter((sign) => isShown[sign])
-        .map((sign) => h("li", {}, h("span", { class: `sign ${sign}`, "aria-hidden": "true" }), t(`status.${sign}`))),
+        .map((sign) =>
+          h("li", {}, h("span", { class: `sign ${sign}`, "aria-hidden": "true" }), t(`status.${sign}`)),
+        ),
     ),
   );
 }

@@ -14,8 +14,17 @@ export function tooltip(context, container, points, measure) {
     fill(
       card,
       h("strong", {}, row.college_name),
-      h("span", {}, [context.arrondissement(row.arrondissement_number), row.address].filter(Boolean).join(" · ")),
-      h("span", {}, t(`measure.${measure.id}`), session && ` (${t("measure.session", { session: row.result.session })})`),
+      h(
+        "span",
+        {},
+        [context.arrondissement(row.arrondissement_number), row.address].filter(Boolean).join(" · "),
+      ),
+      h(
+        "span",
+        {},
+        t(`measure.${measure.id}`),
+        session && ` (${t("measure.session", { session: row.result.session })})`,
+      ),
       h("b", {}, measured(context, measure, row)),
       reason && h("span", { class: "muted" }, reason),
       !row.is_open && h("span", {}, t("status.closed", { year: row.last_school_year })),
@@ -28,7 +37,8 @@ export function tooltip(context, container, points, measure) {
   for (const point of points) {
     point.element.addEventListener("pointerenter", () => show(point));
     point.element.addEventListener("focus", () => show(point));
-    for (const leaving of ["pointerleave", "blur"]) point.element.addEventListener(leaving, () => (card.hidden = true));
+    for (const leaving of ["pointerleave", "blur"])
+      point.element.addEventListener(leaving, () => (card.hidden = true));
     point.element.addEventListener("keydown", (event) => event.key === "Escape" && (card.hidden = true));
   }
 }

@@ -13,7 +13,11 @@ import { measuredText } from "./figures.js";
 const symbol = (row) => (row.is_open ? "circle" : "diamond");
 
 // rows: of one school year. `arrondissement` fits the map to one; `highlight` rings a collège.
-export function drawMap(context, container, { rows, measureId, arrondissement = null, highlight = null, label, maxHeight = 620 }) {
+export function drawMap(
+  context,
+  container,
+  { rows, measureId, arrondissement = null, highlight = null, label, maxHeight = 620 },
+) {
   const measure = measureOf(measureId);
   const placed = rows.filter((row) => row.longitude !== null && row.longitude !== undefined);
   const shown = placed.filter((row) => measure.value(row) !== null);
@@ -22,7 +26,14 @@ export function drawMap(context, container, { rows, measureId, arrondissement = 
   const width = Math.max(280, container.clientWidth || 900);
   const radius = width < 600 ? 4.5 : 6.5;
   const dots = (data, options) =>
-    Plot.dot(data, { x: "longitude", y: "latitude", symbol, r: radius, href: (row) => context.link("college", row.college_id), ...options });
+    Plot.dot(data, {
+      x: "longitude",
+      y: "latitude",
+      symbol,
+      r: radius,
+      href: (row) => context.link("college", row.college_id),
+      ...options,
+    });
 
   const svg = Plot.plot({
     width,
@@ -31,15 +42,60 @@ export function drawMap(context, container, { rows, measureId, arrondissement = 
     projection: { type: "mercator", inset: 10, domain: fitted(outlines, placed, arrondissement) },
     color: colorScale(context, measure),
     marks: [
-      Plot.geo(outlines, { fill: "var(--land)", stroke: "var(--line)", strokeWidth: 1.2, clip: "frame", ariaHidden: true }),
-      Plot.text(outlines, Plot.centroid({
-        text: (feature) => context.arrondissement(feature.properties.number),
-        fill: "var(--muted)", stroke: "var(--land)", strokeWidth: 3, fontSize: width < 600 ? 9 : 12, fontWeight: 600, clip: "frame", ariaHidden: true,
-      })),
-      Plot.dot(placed.filter((row) => row.changes.length), { x: "longitude", y: "latitude", r: radius + 4, stroke: "var(--ink)", strokeWidth: 1.5, ariaHidden: true }),
-      Plot.dot(placed.filter((row) => row.college_id === highlight), { x: "longitude", y: "latitude", r: radius + 6, stroke: "var(--mark)", strokeWidth: 3, ariaHidden: true }),
-      dots(missing, { fill: "var(--card)", stroke: "var(--muted)", strokeWidth: 1.4, strokeDasharray: "2 2", className: "points" }),
-      dots(shown, { fill: measure.value, stroke: "var(--ink)", strokeWidth: (row) => (isSmallSample(measure, row) ? 2.4 : 0.8) }),
+      Plot.geo(outlines, {
+        fill: "var(--land)",
+        stroke: "var(--line)",
+        strokeWidth: 1.2,
+        clip: "frame",
+        ariaHidden: true,
+      }),
+      Plot.text(
+        outlines,
+        Plot.centroid({
+          text: (feature) => context.arrondissement(feature.properties.number),
+          fill: "var(--muted)",
+          stroke: "var(--land)",
+          strokeWidth: 3,
+          fontSize: width < 600 ? 9 : 12,
+          fontWeight: 600,
+          clip: "frame",
+          ariaHidden: true,
+        }),
+      ),
+      Plot.dot(
+        placed.filter((row) => row.changes.length),
+        {
+          x: "longitude",
+          y: "latitude",
+          r: radius + 4,
+          stroke: "var(--ink)",
+          strokeWidth: 1.5,
+          ariaHidden: true,
+        },
+      ),
+      Plot.dot(
+        placed.filter((row) => row.college_id === highlight),
+        {
+          x: "longitude",
+          y: "latitude",
+          r: radius + 6,
+          stroke: "var(--mark)",
+          strokeWidth: 3,
+          ariaHidden: true,
+        },
+      ),
+      dots(missing, {
+        fill: "var(--card)",
+        stroke: "var(--muted)",
+        strokeWidth: 1.4,
+        strokeDasharray: "2 2",
+        className: "points",
+      }),
+      dots(shown, {
+        fill: measure.value,
+        stroke: "var(--ink)",
+        strokeWidth: (row) => (isSmallSample(measure, row) ? 2.4 : 0.8),
+      }),
     ],
   });
 
@@ -56,7 +112,11 @@ export function drawMap(context, container, { rows, measureId, arrondissement = 
 function outlineFeatures(store) {
   return store.arrondissements
     .filter((row) => row.boundary)
-    .map((row) => ({ type: "Feature", geometry: forProjection(row.boundary), properties: { number: row.arrondissement_number } }));
+    .map((row) => ({
+      type: "Feature",
+      geometry: forProjection(row.boundary),
+      properties: { number: row.arrondissement_number },
+    }));
 }
 
 function fitted(outlines, rows, arrondissement) {
@@ -73,9 +133,15 @@ function linkPoints(context, svg, groups, measure) {
   if (links.length !== rows.length) throw new Error(`${links.length} points drawn of ${rows.length}`);
   return links.map((element, index) => {
     const row = rows[index];
-    const name = context.t("map.arrondissement_of", { name: row.college_name, arrondissement: context.arrondissement(row.arrondissement_number) });
+    const name = context.t("map.arrondissement_of", {
+      name: row.college_name,
+      arrondissement: context.arrondissement(row.arrondissement_number),
+    });
     const status = row.is_open ? "" : `, ${context.t("status.closed", { year: row.last_school_year })}`;
-    const figure = context.t("page.label", { name: context.t(`measure.${measure.id}`), value: measuredText(context, measure, row) });
+    const figure = context.t("page.label", {
+      name: context.t(`measure.${measure.id}`),
+      value: measuredText(context, measure, row),
+    });
     element.setAttribute("aria-label", `${name}, ${figure}${status}`);
     element.dataset.college = row.college_id;
     element.classList.add("point");

@@ -13,22 +13,41 @@ export function resultSection(context, college) {
   const { t, store } = context;
   const years = store.years.filter((year) => store.result.has(`${college.college_id}|${year.school_year}`));
   const section = (...content) => h("section", { class: "card" }, h("h2", {}, t("college.results")), content);
-  if (years.length === 0) return section(h("p", { class: "missing-block" }, t(college.uai ? "college.results_none" : "why.no_uai")));
+  if (years.length === 0)
+    return section(
+      h("p", { class: "missing-block" }, t(college.uai ? "college.results_none" : "why.no_uai")),
+    );
   const published = store.years.filter((year) => year.hasResults);
   return section(
     h("p", { class: "muted note" }, t("college.results_start")),
-    h("div", { class: "charts" }, RESULT_MEASURES.map((measure) => chartOf(context, [college], measure))),
+    h(
+      "div",
+      { class: "charts" },
+      RESULT_MEASURES.map((measure) => chartOf(context, [college], measure)),
+    ),
     yearTable(context, {
       caption: t("college.results"),
       years: published,
       columns: [
         ["column.session", null, (row, year) => (row.result ? String(row.result.session) : year.school_year)],
-        ["column.candidates", "fct_college_result.candidates", (row) => figure(context, row.result?.candidates, context.number, row)],
+        [
+          "column.candidates",
+          "fct_college_result.candidates",
+          (row) => figure(context, row.result?.candidates, context.number, row),
+        ],
         ...RESULT_MEASURES.flatMap((measure) => [
           [`measure.short.${measure.id}`, measure.definition, (row) => measured(context, measure, row)],
-          ["column.paris", `agg_school_year.${measure.paris}`, (_, year) => parisFigure(context, measure, year)],
+          [
+            "column.paris",
+            `agg_school_year.${measure.paris}`,
+            (_, year) => parisFigure(context, measure, year),
+          ],
         ]),
-        ["column.written_mark", "fct_college_result.written_mark", (row) => figure(context, row.result?.written_mark, (value) => context.number(value, 1), row)],
+        [
+          "column.written_mark",
+          "fct_college_result.written_mark",
+          (row) => figure(context, row.result?.written_mark, (value) => context.number(value, 1), row),
+        ],
       ],
       row: (year) => rowOf(store, college, year),
     }),
@@ -37,11 +56,23 @@ export function resultSection(context, college) {
 
 export function socialSection(context, college) {
   const { t, store } = context;
-  const years = store.years.filter((year) => store.socialPosition.has(`${college.college_id}|${year.school_year}`));
+  const years = store.years.filter((year) =>
+    store.socialPosition.has(`${college.college_id}|${year.school_year}`),
+  );
   const section = (...content) => h("section", { class: "card" }, h("h2", {}, t("college.ips")), content);
-  if (years.length === 0) return section(h("p", { class: "missing-block" }, t(college.uai ? "college.ips_none" : "why.no_uai")), h("p", { class: "muted note" }, t("college.ips_break")));
+  if (years.length === 0)
+    return section(
+      h("p", { class: "missing-block" }, t(college.uai ? "college.ips_none" : "why.no_uai")),
+      h("p", { class: "muted note" }, t("college.ips_break")),
+    );
   return section(
-    h("p", { class: "muted note" }, t("college.ips_break"), " ", seriesBreaks(store, college).map(([from, to]) => t("college.ips_series_break", { from, to }))),
+    h(
+      "p",
+      { class: "muted note" },
+      t("college.ips_break"),
+      " ",
+      seriesBreaks(store, college).map(([from, to]) => t("college.ips_series_break", { from, to })),
+    ),
     h("div", { class: "charts" }, chartOf(context, [college], IPS)),
     yearTable(context, {
       caption: t("college.ips"),
@@ -50,8 +81,23 @@ export function socialSection(context, college) {
         ["column.series", "fct_college_social_position.series", (row) => row.social.series],
         ["measure.short.ips", IPS.definition, (row) => measured(context, IPS, row)],
         ["column.paris", "agg_school_year.ips", (_, year) => parisFigure(context, IPS, year)],
-        ["column.spread", "fct_college_social_position.ips_stddev", (row) => figure(context, row.social.ips_stddev, (value) => context.number(value, 1), row, "why.ips_withheld")],
-        ["column.pupils", "fct_college_social_position.pupils", (row) => figure(context, row.social.pupils, context.number, row, "why.no_pupils")],
+        [
+          "column.spread",
+          "fct_college_social_position.ips_stddev",
+          (row) =>
+            figure(
+              context,
+              row.social.ips_stddev,
+              (value) => context.number(value, 1),
+              row,
+              "why.ips_withheld",
+            ),
+        ],
+        [
+          "column.pupils",
+          "fct_college_social_position.pupils",
+          (row) => figure(context, row.social.pupils, context.number, row, "why.no_pupils"),
+        ],
       ],
       row: (year) => rowOf(store, college, year),
     }),
@@ -66,7 +112,11 @@ export function chartOf(context, colleges, measure) {
     color: LINE_COLORS[index],
     points: store.years.map((year) => {
       const row = rowOf(store, college, year);
-      return { school_year: year.school_year, value: measure.value(row), series: measure.id === "ips" ? row.social?.series : "" };
+      return {
+        school_year: year.school_year,
+        value: measure.value(row),
+        series: measure.id === "ips" ? row.social?.series : "",
+      };
     }),
   }));
   const seriesOf = new Map(store.document.social_positions.map((row) => [row.school_year, row.series]));
@@ -80,7 +130,12 @@ export function chartOf(context, colleges, measure) {
     })),
   };
   const breaks = measure.id === "ips" ? breakYears(store) : [];
-  return h("div", {}, h("h3", {}, defined(context, measure.definition, t(`measure.${measure.id}`))), lineChart(context, { measure, lines: [...lines, paris], breaks }));
+  return h(
+    "div",
+    {},
+    h("h3", {}, defined(context, measure.definition, t(`measure.${measure.id}`))),
+    lineChart(context, { measure, lines: [...lines, paris], breaks }),
+  );
 }
 
 // The years in which another series of the index begins.
@@ -92,21 +147,34 @@ function breakYears(store) {
 
 function seriesBreaks(store, college) {
   const rows = store.document.social_positions.filter((row) => row.college_id === college.college_id);
-  return rows.slice(1).map((row, index) => [rows[index].series, row.series]).filter(([from, to]) => from !== to);
+  return rows
+    .slice(1)
+    .map((row, index) => [rows[index].series, row.series])
+    .filter(([from, to]) => from !== to);
 }
 
 // A row to draw for any year, held or not.
 export const rowOf = (store, college, year) =>
-  store.row(college, year.school_year) ?? { ...college, school_year: year.school_year, is_place_borrowed: true, changes: [] };
+  store.row(college, year.school_year) ?? {
+    ...college,
+    school_year: year.school_year,
+    is_place_borrowed: true,
+    changes: [],
+  };
 
 function figure(context, value, format, row, reason) {
   if (value !== null && value !== undefined) return format(value);
-  return missing(context, reason ?? measureOf("success").whyMissing(row, context.store.year(row.school_year)));
+  return missing(
+    context,
+    reason ?? measureOf("success").whyMissing(row, context.store.year(row.school_year)),
+  );
 }
 
 function parisFigure(context, measure, year) {
   const value = context.store.parisYear.get(year.school_year)?.[measure.paris] ?? null;
-  return value === null ? missing(context, measure.id === "ips" ? "why.no_ips_year" : "why.no_session") : measure.format(context, value);
+  return value === null
+    ? missing(context, measure.id === "ips" ? "why.no_ips_year" : "why.no_session")
+    : measure.format(context, value);
 }
 
 function yearTable(context, { caption, years, columns, row }) {
@@ -118,8 +186,34 @@ function yearTable(context, { caption, years, columns, row }) {
       "table",
       {},
       h("caption", { class: "visually-hidden" }, caption),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("column.school_year")), columns.map(([label, definition]) => h("th", { scope: "col", class: "number" }, definition ? defined(context, definition, t(label)) : t(label))))),
-      h("tbody", {}, years.map((year) => h("tr", {}, h("th", { scope: "row" }, year.school_year), columns.map(([, , value]) => h("td", { class: "number" }, value(row(year), year)))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, t("column.school_year")),
+          columns.map(([label, definition]) =>
+            h(
+              "th",
+              { scope: "col", class: "number" },
+              definition ? defined(context, definition, t(label)) : t(label),
+            ),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        years.map((year) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, year.school_year),
+            columns.map(([, , value]) => h("td", { class: "number" }, value(row(year), year))),
+          ),
+        ),
+      ),
     ),
   );
 }

@@ -6,11 +6,21 @@ const SHOWN = 8;
 // `choose(college)` gives what a hit becomes: a link or a button.
 export function collegeSearch(context, { id, label, choose }) {
   const { t, store, arrondissement } = context;
-  const names = new Map(store.colleges.map((college) => [college.college_id, new Set([college.college_name])]));
+  const names = new Map(
+    store.colleges.map((college) => [college.college_id, new Set([college.college_name])]),
+  );
   for (const row of store.document.college_school_years) names.get(row.college_id)?.add(row.college_name);
   const texts = store.colleges.map((college) => ({
     college,
-    text: folded([...names.get(college.college_id), college.address, arrondissement(college.arrondissement_number), college.insee_code, college.uai].join(" ")),
+    text: folded(
+      [
+        ...names.get(college.college_id),
+        college.address,
+        arrondissement(college.arrondissement_number),
+        college.insee_code,
+        college.uai,
+      ].join(" "),
+    ),
   }));
   const input = h("input", {
     type: "search",
@@ -27,7 +37,10 @@ export function collegeSearch(context, { id, label, choose }) {
     const query = input.value;
     const hits = folded(query) ? texts.filter(({ text }) => matches(text, query)) : [];
     found.textContent = folded(query) ? t("search.found", { n: hits.length }) : "";
-    fill(list, hits.slice(0, SHOWN).map(({ college }) => h("li", {}, choose(college))));
+    fill(
+      list,
+      hits.slice(0, SHOWN).map(({ college }) => h("li", {}, choose(college))),
+    );
   }
 
   return {

@@ -26,7 +26,8 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
     type: "search",
     id: `${name}-search`,
     autocomplete: "off",
-    oninput: () => context.change({ [`${name}.q`]: search.value, [`${name}.page`]: null }, { isPassing: true }),
+    oninput: () =>
+      context.change({ [`${name}.q`]: search.value, [`${name}.page`]: null }, { isPassing: true }),
   });
   const heads = columns.map(head);
   const printed = h("p", { class: "printed-only muted" });
@@ -43,7 +44,11 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
   );
 
   function head(column) {
-    const button = h("button", { type: "button", class: "sort", onclick: () => sortBy(column) }, column.label);
+    const button = h(
+      "button",
+      { type: "button", class: "sort", onclick: () => sortBy(column) },
+      column.label,
+    );
     return h(
       "th",
       { scope: "col", class: column.isNumber ? "number" : null },
@@ -95,14 +100,19 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
   function draw(isPrinting = false) {
     const found = selected();
     const current = page(found.length);
-    const shown = isPrinting ? found.slice(0, PRINTED_ROWS) : found.slice((current - 1) * PAGE_ROWS, current * PAGE_ROWS);
+    const shown = isPrinting
+      ? found.slice(0, PRINTED_ROWS)
+      : found.slice((current - 1) * PAGE_ROWS, current * PAGE_ROWS);
     const { key, isDescending } = order();
     heads.forEach((cell, index) => {
       const isSorted = columns[index].key === key;
       cell.ariaSort = isSorted ? (isDescending ? "descending" : "ascending") : null;
       if (!isSorted) cell.removeAttribute("aria-sort");
     });
-    fill(body, shown.length ? shown.map(line) : h("tr", {}, h("td", { colspan: columns.length }, t("table.empty"))));
+    fill(
+      body,
+      shown.length ? shown.map(line) : h("tr", {}, h("td", { colspan: columns.length }, t("table.empty"))),
+    );
     caption.textContent = title;
     region.setAttribute("aria-label", title);
     const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
@@ -121,7 +131,10 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
       columns.map((column, index) =>
         h(
           index === 0 ? "th" : "td",
-          { scope: index === 0 ? "row" : null, class: column.isNumber ? "number" : column.isLong ? "table-text" : null },
+          {
+            scope: index === 0 ? "row" : null,
+            class: column.isNumber ? "number" : column.isLong ? "table-text" : null,
+          },
           column.cell ? column.cell(row) : text(column, row),
         ),
       ),

@@ -14,7 +14,15 @@ export function drawTreemap(context, container, { rows, isHeld, chosen }) {
     .sum((row) => (row.children ? 0 : count(row)))
     .sort((a, b) => b.value - a.value);
   const leaves = treemap().size([FULL, FULL]).paddingInner(0.6)(root).leaves();
-  return fill(container, !isHeld && h("p", { class: "muted note" }, t("treemap.results_only")), h("div", { class: "treemap" }, leaves.map((leaf) => button(context, leaf, count(leaf.data) / largest, chosen))));
+  return fill(
+    container,
+    !isHeld && h("p", { class: "muted note" }, t("treemap.results_only")),
+    h(
+      "div",
+      { class: "treemap" },
+      leaves.map((leaf) => button(context, leaf, count(leaf.data) / largest, chosen)),
+    ),
+  );
 }
 
 function button(context, leaf, share, chosen) {
@@ -32,10 +40,20 @@ function button(context, leaf, share, chosen) {
     },
     h("b", {}, name),
     " ",
-    h("span", {}, leaf.value, h("span", { class: "visually-hidden" }, " ", context.t("treemap.unit", { n: leaf.value }))),
+    h(
+      "span",
+      {},
+      leaf.value,
+      h("span", { class: "visually-hidden" }, " ", context.t("treemap.unit", { n: leaf.value })),
+    ),
   );
   const percent = (value) => `${value}%`;
-  Object.assign(element.style, { left: percent(leaf.x0), top: percent(leaf.y0), width: percent(leaf.x1 - leaf.x0), height: percent(leaf.y1 - leaf.y0) });
+  Object.assign(element.style, {
+    left: percent(leaf.x0),
+    top: percent(leaf.y0),
+    width: percent(leaf.x1 - leaf.x0),
+    height: percent(leaf.y1 - leaf.y0),
+  });
   element.style.setProperty("--share", share.toFixed(2));
   return element;
 }

@@ -8,7 +8,8 @@ export default {
   "page.synthetic": "Synthetic data",
   "page.synthetic_text":
     "Every school on this page is invented: it shows the synthetic sample that comes with the project, not Paris.",
-  "page.failed": "The page’s data could not be loaded ({error}). Reload the page; if that does not help, rebuild it with “make dashboard”.",
+  "page.failed":
+    "The page’s data could not be loaded ({error}). Reload the page; if that does not help, rebuild it with “make dashboard”.",
   "view.map": "Map",
   "view.distances": "Distances",
   "view.changes": "Changes",
@@ -49,12 +50,15 @@ export default {
   "why.label": "not published",
   "why.no_list": "The city’s list of this year is not held: no distance is measured.",
   "why.no_neighbour": "The school has no point this year, or no other is within reach.",
-  "why.no_session": "No result is held for this school year. The ministry’s indicators begin with session 2022 (2021-2022).",
+  "why.no_session":
+    "No result is held for this school year. The ministry’s indicators begin with session 2022 (2021-2022).",
   "why.no_result": "The ministry publishes nothing about this school for this session.",
-  "why.no_uai": "This school is linked to no identifier (UAI) of the ministry’s: no result can be told to be its own.",
+  "why.no_uai":
+    "This school is linked to no identifier (UAI) of the ministry’s: no result can be told to be its own.",
   "why.no_value_added": "The ministry gives none for this school and session, and does not say why.",
   "why.no_mentions": "The number of mentions or of candidates is not published.",
-  "why.no_ips_year": "No IPS is held for this year. Series from before the autumn of 2022 cannot be compared.",
+  "why.no_ips_year":
+    "No IPS is held for this year. Series from before the autumn of 2022 cannot be compared.",
   "why.no_ips": "The ministry publishes no IPS for this school and year.",
   "why.no_pupils": "The number of pupils is published in series ap2022 only.",
   "why.ips_withheld": "Too few pupils: the ministry writes “NA” or “NS”.",
@@ -93,9 +97,11 @@ export default {
   "status.closed_short": "closed",
 
   "treemap.title": "Schools by arrondissement",
-  "treemap.hint": "The area follows the number of schools. One click filters the page, a second one undoes it.",
+  "treemap.hint":
+    "The area follows the number of schools. One click filters the page, a second one undoes it.",
   "treemap.unit": { one: "school", other: "schools" },
-  "treemap.results_only": "The number of schools is unknown for this year: the area follows the number of schools with published results.",
+  "treemap.results_only":
+    "The number of schools is unknown for this year: the area follows the number of schools with published results.",
   "treemap.empty": "Nothing to break down for this year.",
 
   "table.search": "Search the table",
@@ -169,7 +175,8 @@ export default {
   "changes.between_hint":
     "The year is the first one held with the new value; for a closure, the first without the school. Letter case, spaces and noise in coordinates do not count.",
   "changes.portal": "On the portals",
-  "changes.portal_hint": "What the portals edited, withdrew or restored among records already published, and when the extraction saw it.",
+  "changes.portal_hint":
+    "What the portals edited, withdrew or restored among records already published, and when the extraction saw it.",
   "changes.portal_records": "Edit by edit",
   "changes.none": "No change.",
   "changes.type": "Kind of change",
@@ -214,7 +221,8 @@ export default {
   "college.id": "Identifier",
   "college.link": "Link",
   "college.life": "Life line",
-  "college.life_hint": "One cell a school year: filled where the city’s list has the school, hatched where the year is withdrawn from the portal, dashed where the list is not held, underlined where something happened.",
+  "college.life_hint":
+    "One cell a school year: filled where the city’s list has the school, hatched where the year is withdrawn from the portal, dashed where the list is not held, underlined where something happened.",
   "college.first_held": "First year held: “{name}”, {address}",
   "college.last_open": "In the latest list held",
   "college.gap": "The city’s list is not held",
@@ -222,15 +230,21 @@ export default {
   "college.absent": "not in the list",
   "college.place": "Where it is, {year}",
   "college.neighbours": "Neighbours, {year}",
-  "college.neighbours_hint": { zero: "No other public school within 1 km.", one: "{n} other public school within 1 km.", other: "{n} other public schools within 1 km." },
+  "college.neighbours_hint": {
+    zero: "No other public school within 1 km.",
+    one: "{n} other public school within 1 km.",
+    other: "{n} other public schools within 1 km.",
+  },
   "college.not_in_year": "This school is not in the list of {year}.",
   "college.results": "Brevet results",
   "college.results_none": "No published result is held for this school.",
-  "college.results_start": "The ministry’s indicators (IVAC) begin with session 2022; there is nothing comparable before.",
+  "college.results_start":
+    "The ministry’s indicators (IVAC) begin with session 2022; there is nothing comparable before.",
   "college.ips": "Social position",
   "college.ips_none": "No IPS is held for this school.",
   "college.ips_break": "The index was renewed in the autumn of 2022: nothing earlier can be compared.",
-  "college.ips_series_break": "Break in the series: {from}, then {to}. A difference between the two can come from the series.",
+  "college.ips_series_break":
+    "Break in the series: {from}, then {to}. A difference between the two can come from the series.",
   "college.edits": "What the portal did to its records",
   "college.edits_none": "Nothing edited or withdrawn.",
   "uai_method.decision": "a person’s decision",

@@ -8,7 +8,8 @@ export default {
   "page.synthetic": "Données synthétiques",
   "page.synthetic_text":
     "Tous les collèges de cette page sont inventés : elle montre l’échantillon synthétique fourni avec le projet, pas Paris.",
-  "page.failed": "Les données de la page n’ont pas pu être chargées ({error}). Rechargez la page ; si cela persiste, reconstruisez-la avec « make dashboard ».",
+  "page.failed":
+    "Les données de la page n’ont pas pu être chargées ({error}). Rechargez la page ; si cela persiste, reconstruisez-la avec « make dashboard ».",
   "view.map": "Carte",
   "view.distances": "Distances",
   "view.changes": "Changements",
@@ -49,12 +50,16 @@ export default {
   "why.label": "non publié",
   "why.no_list": "La liste de la Ville n’est pas détenue pour cette année : aucune distance n’est mesurée.",
   "why.no_neighbour": "Le collège n’a pas de point cette année, ou aucun autre n’est à sa portée.",
-  "why.no_session": "Aucun résultat détenu pour cette année scolaire. Les indicateurs du ministère commencent à la session 2022 (2021-2022).",
+  "why.no_session":
+    "Aucun résultat détenu pour cette année scolaire. Les indicateurs du ministère commencent à la session 2022 (2021-2022).",
   "why.no_result": "Le ministère ne publie rien sur ce collège pour cette session.",
-  "why.no_uai": "Ce collège n’est relié à aucun identifiant (UAI) du ministère : ses résultats ne peuvent pas lui être attribués.",
-  "why.no_value_added": "Le ministère n’en donne pas pour ce collège et cette session, et ne dit pas pourquoi.",
+  "why.no_uai":
+    "Ce collège n’est relié à aucun identifiant (UAI) du ministère : ses résultats ne peuvent pas lui être attribués.",
+  "why.no_value_added":
+    "Le ministère n’en donne pas pour ce collège et cette session, et ne dit pas pourquoi.",
   "why.no_mentions": "Le nombre de mentions ou de candidats n’est pas publié.",
-  "why.no_ips_year": "Aucun IPS détenu pour cette année. Les séries d’avant la rentrée 2022 ne sont pas comparables.",
+  "why.no_ips_year":
+    "Aucun IPS détenu pour cette année. Les séries d’avant la rentrée 2022 ne sont pas comparables.",
   "why.no_ips": "Le ministère ne publie pas d’IPS pour ce collège à cette rentrée.",
   "why.no_pupils": "Le nombre d’élèves n’est publié que dans la série ap2022.",
   "why.ips_withheld": "Trop peu d’élèves : le ministère écrit « NA » ou « NS ».",
@@ -95,7 +100,8 @@ export default {
   "treemap.title": "Collèges par arrondissement",
   "treemap.hint": "La surface suit le nombre de collèges. Un clic filtre la page, un second l’annule.",
   "treemap.unit": { one: "collège", other: "collèges" },
-  "treemap.results_only": "Nombre de collèges inconnu pour cette année : la surface suit le nombre de collèges dont les résultats sont publiés.",
+  "treemap.results_only":
+    "Nombre de collèges inconnu pour cette année : la surface suit le nombre de collèges dont les résultats sont publiés.",
   "treemap.empty": "Rien à répartir pour cette année.",
 
   "table.search": "Rechercher dans le tableau",
@@ -169,7 +175,8 @@ export default {
   "changes.between_hint":
     "L’année est la première détenue avec la nouvelle valeur ; pour une fermeture, la première sans le collège. Casse, espaces et bruit des coordonnées ne comptent pas.",
   "changes.portal": "Sur les portails",
-  "changes.portal_hint": "Ce que les portails ont modifié, retiré ou rétabli parmi des enregistrements déjà publiés, et quand l’extraction l’a constaté.",
+  "changes.portal_hint":
+    "Ce que les portails ont modifié, retiré ou rétabli parmi des enregistrements déjà publiés, et quand l’extraction l’a constaté.",
   "changes.portal_records": "Modification par modification",
   "changes.none": "Aucun changement.",
   "changes.type": "Type de changement",
@@ -214,7 +221,8 @@ export default {
   "college.id": "Identifiant",
   "college.link": "Lien",
   "college.life": "Ligne de vie",
-  "college.life_hint": "Une case par année scolaire : pleine dans la liste de la Ville, hachurée si l’année est retirée du portail, en tirets si la liste n’est pas détenue, soulignée si quelque chose arrive.",
+  "college.life_hint":
+    "Une case par année scolaire : pleine dans la liste de la Ville, hachurée si l’année est retirée du portail, en tirets si la liste n’est pas détenue, soulignée si quelque chose arrive.",
   "college.first_held": "Première année détenue : « {name} », {address}",
   "college.last_open": "Dans la dernière liste détenue",
   "college.gap": "Liste de la Ville non détenue",
@@ -222,15 +230,21 @@ export default {
   "college.absent": "pas dans la liste",
   "college.place": "Où il se trouve, {year}",
   "college.neighbours": "Voisins, {year}",
-  "college.neighbours_hint": { zero: "Aucun autre collège public à moins de 1 km.", one: "{n} autre collège public à moins de 1 km.", other: "{n} autres collèges publics à moins de 1 km." },
+  "college.neighbours_hint": {
+    zero: "Aucun autre collège public à moins de 1 km.",
+    one: "{n} autre collège public à moins de 1 km.",
+    other: "{n} autres collèges publics à moins de 1 km.",
+  },
   "college.not_in_year": "Ce collège n’est pas dans la liste de {year}.",
   "college.results": "Résultats au brevet",
   "college.results_none": "Aucun résultat publié n’est détenu pour ce collège.",
-  "college.results_start": "Les indicateurs du ministère (IVAC) commencent à la session 2022 ; il n’y a rien de comparable avant.",
+  "college.results_start":
+    "Les indicateurs du ministère (IVAC) commencent à la session 2022 ; il n’y a rien de comparable avant.",
   "college.ips": "Position sociale",
   "college.ips_none": "Aucun IPS n’est détenu pour ce collège.",
   "college.ips_break": "L’indice a été renouvelé à la rentrée 2022 : rien d’antérieur n’est comparable.",
-  "college.ips_series_break": "Rupture de série : {from} puis {to}. Un écart entre les deux peut venir de la série.",
+  "college.ips_series_break":
+    "Rupture de série : {from} puis {to}. Un écart entre les deux peut venir de la série.",
   "college.edits": "Ce que le portail a fait de ses enregistrements",
   "college.edits_none": "Rien de modifié ni de retiré.",
   "uai_method.decision": "décision d’une personne",

@@ -28,7 +28,9 @@ export function createLanguage(language) {
     const found = texts[key];
     if (found === undefined) throw new Error(`no text ${key} in ${language}`);
     const text = typeof found === "string" ? found : plural(found, values.n);
-    return text.replace(/\{(\w+)\}/g, (_, name) => (name === "n" && typeof values.n === "number" ? number(values.n) : values[name]));
+    return text.replace(/\{(\w+)\}/g, (_, name) =>
+      name === "n" && typeof values.n === "number" ? number(values.n) : values[name],
+    );
   };
 
   const plural = (forms, n) => (n === 0 && forms.zero) || forms[plurals.select(n)] || forms.other;
@@ -40,8 +42,10 @@ export function createLanguage(language) {
     language,
     t,
     number,
-    kilometres: (value) => (value < 1 ? t("unit.m", { n: number(value * 1000) }) : t("unit.km", { n: number(value, 2) })),
-    metres: (value) => (value < 1000 ? t("unit.m", { n: number(value) }) : t("unit.km", { n: number(value / 1000, 2) })),
+    kilometres: (value) =>
+      value < 1 ? t("unit.m", { n: number(value * 1000) }) : t("unit.km", { n: number(value, 2) }),
+    metres: (value) =>
+      value < 1000 ? t("unit.m", { n: number(value) }) : t("unit.km", { n: number(value / 1000, 2) }),
     percent: (value, digits = 0) => t("unit.percent", { n: number(value, digits) }),
     points: (value) => t("unit.points", { n: signed.format(value) }),
     date: (moment) => day.format(new Date(moment)),
@@ -52,6 +56,7 @@ export function createLanguage(language) {
 
 function ordinal(value, language) {
   if (language === "fr") return value === 1 ? "1er" : `${value}e`;
-  const ending = value % 100 >= 11 && value % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][value % 10] ?? "th");
+  const ending =
+    value % 100 >= 11 && value % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][value % 10] ?? "th");
   return `${value}${ending}`;
 }

@@ -14,7 +14,11 @@ export function createView(context) {
   const type = select(context, {
     id: "type",
     label: t("changes.type"),
-    options: [["", t("changes.type_default")], ["all", t("changes.type_all")], ...TYPES.map((id) => [id, t(`change.${id}`)])],
+    options: [
+      ["", t("changes.type_default")],
+      ["all", t("changes.type_all")],
+      ...TYPES.map((id) => [id, t(`change.${id}`)]),
+    ],
     parameter: "type",
     initial: "",
   });
@@ -67,10 +71,21 @@ export function createView(context) {
       type.update(params.type);
       since.update(params.in);
       editType.update(params.edit);
-      const isWanted = (change) => (params.type ? params.type === "all" || change.change_type === params.type : change.change_type !== "respelled");
-      changes.update(t("changes.between"), store.changes.filter((change) => isWanted(change) && (!params.in || change.school_year === params.in)));
+      const isWanted = (change) =>
+        params.type
+          ? params.type === "all" || change.change_type === params.type
+          : change.change_type !== "respelled";
+      changes.update(
+        t("changes.between"),
+        store.changes.filter(
+          (change) => isWanted(change) && (!params.in || change.school_year === params.in),
+        ),
+      );
       fill(groups, editGroups(context));
-      edits.update(t("changes.portal_records"), store.portalEdits.filter((edit) => !params.edit || edit.edit_type === params.edit));
+      edits.update(
+        t("changes.portal_records"),
+        store.portalEdits.filter((edit) => !params.edit || edit.edit_type === params.edit),
+      );
     },
     print(isPrinting) {
       changes.print(isPrinting);
@@ -89,11 +104,30 @@ function changeTable(context) {
     geometry: (row) => point(store.college.get(row.college_id)),
     columns: [
       { key: "school_year", label: t("column.school_year"), value: (row) => row.school_year },
-      { key: "change_type", label: t("column.change"), definition: "fct_college_change.change_type", value: (row) => row.change_type, text: (row) => t(`change.${row.change_type}`), cell: (row) => h("span", { class: `badge ${row.change_type}` }, t(`change.${row.change_type}`)) },
-      { key: "college_name", label: t("column.college"), value: name, cell: (row) => collegeLink(context, row.college_id, name(row)) },
+      {
+        key: "change_type",
+        label: t("column.change"),
+        definition: "fct_college_change.change_type",
+        value: (row) => row.change_type,
+        text: (row) => t(`change.${row.change_type}`),
+        cell: (row) => h("span", { class: `badge ${row.change_type}` }, t(`change.${row.change_type}`)),
+      },
+      {
+        key: "college_name",
+        label: t("column.college"),
+        value: name,
+        cell: (row) => collegeLink(context, row.college_id, name(row)),
+      },
       { key: "from_value", label: t("column.from"), value: (row) => row.from_value },
       { key: "to_value", label: t("column.to"), value: (row) => row.to_value },
-      { key: "moved_m", label: t("column.moved"), definition: "fct_college_change.moved_m", value: (row) => row.moved_m, text: (row) => (row.moved_m === null ? "" : context.metres(row.moved_m)), isNumber: true },
+      {
+        key: "moved_m",
+        label: t("column.moved"),
+        definition: "fct_college_change.moved_m",
+        value: (row) => row.moved_m,
+        text: (row) => (row.moved_m === null ? "" : context.metres(row.moved_m)),
+        isNumber: true,
+      },
     ],
   });
 }
@@ -106,10 +140,31 @@ function editTable(context) {
     tables: ["portal_edits"],
     sort: "-detected_at",
     columns: [
-      { key: "detected_at", label: t("column.detected"), value: (row) => row.detected_at, text: (row) => context.date(row.detected_at) },
-      { key: "edit_type", label: t("column.edit"), definition: "fct_portal_edit.edit_type", value: (row) => row.edit_type, text: (row) => t(`edit.${row.edit_type}`) },
-      { key: "dataset", label: t("column.dataset"), value: (row) => row.dataset, text: (row) => titles.get(row.dataset) ?? row.dataset },
-      { key: "record_key", label: t("column.record"), value: (row) => row.record_key, text: (row) => recordParts(row.record_key).join(" · ") },
+      {
+        key: "detected_at",
+        label: t("column.detected"),
+        value: (row) => row.detected_at,
+        text: (row) => context.date(row.detected_at),
+      },
+      {
+        key: "edit_type",
+        label: t("column.edit"),
+        definition: "fct_portal_edit.edit_type",
+        value: (row) => row.edit_type,
+        text: (row) => t(`edit.${row.edit_type}`),
+      },
+      {
+        key: "dataset",
+        label: t("column.dataset"),
+        value: (row) => row.dataset,
+        text: (row) => titles.get(row.dataset) ?? row.dataset,
+      },
+      {
+        key: "record_key",
+        label: t("column.record"),
+        value: (row) => row.record_key,
+        text: (row) => recordParts(row.record_key).join(" · "),
+      },
       { key: "field", label: t("column.field"), value: (row) => row.field },
       { key: "old_value", label: t("column.from"), value: (row) => row.old_value },
       { key: "new_value", label: t("column.to"), value: (row) => row.new_value },

@@ -15,7 +15,16 @@ export function createView(context, id) {
   const college = store.college.get(id);
   if (!college) {
     const text = t("college.unknown", { id });
-    return { element: h("div", { class: "view" }, h("h1", { tabindex: -1 }, t("view.college")), h("p", { class: "notice" }, text)), title: () => text, update() {} };
+    return {
+      element: h(
+        "div",
+        { class: "view" },
+        h("h1", { tabindex: -1 }, t("view.college")),
+        h("p", { class: "notice" }, text),
+      ),
+      title: () => text,
+      update() {},
+    };
   }
   const held = store.years.filter((year) => store.schoolYear.has(`${id}|${year.school_year}`));
   const year = select(context, {
@@ -38,7 +47,12 @@ export function createView(context, id) {
       "div",
       { class: "two" },
       h("section", { class: "card" }, placeTitle, year.element, legend, map),
-      h("div", { class: "stack" }, h("section", { class: "card" }, neighbours), h("section", { class: "card" }, h("h2", {}, t("college.identity")), identity(context, college))),
+      h(
+        "div",
+        { class: "stack" },
+        h("section", { class: "card" }, neighbours),
+        h("section", { class: "card" }, h("h2", {}, t("college.identity")), identity(context, college)),
+      ),
     ),
     resultSection(context, college),
     socialSection(context, college),
@@ -53,8 +67,17 @@ export function createView(context, id) {
       year.update(schoolYear);
       placeTitle.textContent = t("college.place", { year: schoolYear });
       const row = store.row(college, schoolYear);
-      const rows = store.rows(schoolYear).filter((other) => other.arrondissement_number === row.arrondissement_number);
-      const options = { rows, measureId: state.params.measure, arrondissement: row.arrondissement_number, highlight: id, label: placeTitle.textContent, maxHeight: 360 };
+      const rows = store
+        .rows(schoolYear)
+        .filter((other) => other.arrondissement_number === row.arrondissement_number);
+      const options = {
+        rows,
+        measureId: state.params.measure,
+        arrondissement: row.arrondissement_number,
+        highlight: id,
+        label: placeTitle.textContent,
+        maxHeight: 360,
+      };
       fill(legend, drawMap(context, map, options));
       fill(neighbours, neighbourList(context, row));
     },
@@ -68,21 +91,46 @@ function heading(context, college) {
     "header",
     { class: "college-heading" },
     h("h1", { tabindex: -1 }, college.college_name),
-    h("p", {}, [context.arrondissement(college.arrondissement_number), college.address ?? t("college.no_address")].join(" · ")),
-    h("p", {}, h("span", { class: `badge ${college.is_open ? "opened" : "closed"}` }, status), definitionButton(context, "dim_college.is_open", t("column.status"))),
-    h("p", { class: "actions" }, h("a", { href: context.link("compare", null, { c: college.college_id }) }, t("compare.action"))),
+    h(
+      "p",
+      {},
+      [
+        context.arrondissement(college.arrondissement_number),
+        college.address ?? t("college.no_address"),
+      ].join(" · "),
+    ),
+    h(
+      "p",
+      {},
+      h("span", { class: `badge ${college.is_open ? "opened" : "closed"}` }, status),
+      definitionButton(context, "dim_college.is_open", t("column.status")),
+    ),
+    h(
+      "p",
+      { class: "actions" },
+      h("a", { href: context.link("compare", null, { c: college.college_id }) }, t("compare.action")),
+    ),
   );
 }
 
 function identity(context, college) {
   const { t } = context;
-  const entry = (label, definition, ...content) => [h("dt", {}, label, definition && definitionButton(context, definition, label)), h("dd", {}, content)];
+  const entry = (label, definition, ...content) => [
+    h("dt", {}, label, definition && definitionButton(context, definition, label)),
+    h("dd", {}, content),
+  ];
   return h(
     "dl",
     { class: "facts" },
     entry(t("college.address"), "dim_college.address", college.address ?? t("college.no_address")),
     entry(t("college.sector"), "bridge_sector_college.sector_name", sectors(context, college.college_id)),
-    entry(t("college.uai"), "dim_college.uai", college.uai ? [h("code", {}, college.uai), ` (${t(`uai_method.${college.uai_match_method}`)})`] : t("college.no_uai")),
+    entry(
+      t("college.uai"),
+      "dim_college.uai",
+      college.uai
+        ? [h("code", {}, college.uai), ` (${t(`uai_method.${college.uai_match_method}`)})`]
+        : t("college.no_uai"),
+    ),
     entry(t("college.id"), "dim_college.college_id", h("code", {}, college.college_id)),
   );
 }
@@ -97,10 +145,17 @@ function sectors(context, id) {
     { class: "plain" },
     [...named].map(([sector, rows]) => {
       const years = rows.map((row) => row.school_year).sort();
-      const others = store.document.sectors.filter((row) => row.sector_name === sector && years.includes(row.school_year) && row.college_id !== id);
+      const others = store.document.sectors.filter(
+        (row) => row.sector_name === sector && years.includes(row.school_year) && row.college_id !== id,
+      );
       const partners = [...new Set(others.map((row) => row.college_id))];
-      const links = partners.flatMap((other, index) => [index ? ", " : " ", collegeLink(context, other, store.college.get(other).college_name)]);
-      const sharing = partners.length ? [" · ", t("college.shared_with"), links] : rows.some((row) => row.is_shared) && ` · ${t("college.shared")}`;
+      const links = partners.flatMap((other, index) => [
+        index ? ", " : " ",
+        collegeLink(context, other, store.college.get(other).college_name),
+      ]);
+      const sharing = partners.length
+        ? [" · ", t("college.shared_with"), links]
+        : rows.some((row) => row.is_shared) && ` · ${t("college.shared")}`;
       return h("li", {}, t("college.sector_year", { sector, years: years.join(", ") }), sharing);
     }),
   );
@@ -112,11 +167,23 @@ function neighbourList(context, row) {
   const within = row.colleges_within_1_km;
   return [
     h("h2", {}, t("college.neighbours", { year: row.school_year })),
-    h("p", { class: "muted note" }, within === null ? t("why.no_neighbour") : t("college.neighbours_hint", { n: within }), definitionButton(context, "fct_college_neighbourhood.colleges_within_1_km", t("column.within_1_km"))),
+    h(
+      "p",
+      { class: "muted note" },
+      within === null ? t("why.no_neighbour") : t("college.neighbours_hint", { n: within }),
+      definitionButton(context, "fct_college_neighbourhood.colleges_within_1_km", t("column.within_1_km")),
+    ),
     h(
       "ol",
       { class: "neighbours" },
-      nearest.map(([other, metres]) => h("li", {}, collegeLink(context, other, store.row(store.college.get(other), row.school_year).college_name), h("span", {}, context.metres(metres)))),
+      nearest.map(([other, metres]) =>
+        h(
+          "li",
+          {},
+          collegeLink(context, other, store.row(store.college.get(other), row.school_year).college_name),
+          h("span", {}, context.metres(metres)),
+        ),
+      ),
     ),
   ];
 }
@@ -133,8 +200,23 @@ function edits(context, id) {
         "li",
         {},
         h("time", { datetime: edit.detected_at }, context.date(edit.detected_at)),
-        h("span", {}, t("page.label", { name: recordParts(edit.record_key).join(" · "), value: t(`edit.${edit.edit_type}`) })),
-        edit.field && h("span", { class: "muted" }, t("page.label", { name: edit.field, value: `${edit.old_value ?? "∅"} → ${edit.new_value ?? "∅"}` })),
+        h(
+          "span",
+          {},
+          t("page.label", {
+            name: recordParts(edit.record_key).join(" · "),
+            value: t(`edit.${edit.edit_type}`),
+          }),
+        ),
+        edit.field &&
+          h(
+            "span",
+            { class: "muted" },
+            t("page.label", {
+              name: edit.field,
+              value: `${edit.old_value ?? "∅"} → ${edit.new_value ?? "∅"}`,
+            }),
+          ),
       ),
     ),
   );

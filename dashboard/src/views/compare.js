@@ -18,14 +18,21 @@ export function createView(context) {
   const search = collegeSearch(context, {
     id: "compare-search",
     label: t("compare.add"),
-    choose: (college) => h("button", { type: "button", onclick: () => add(college.college_id) }, hitText(context, college)),
+    choose: (college) =>
+      h("button", { type: "button", onclick: () => add(college.college_id) }, hitText(context, college)),
   });
   const element = h(
     "div",
     { class: "view" },
     h("h1", { tabindex: -1 }, t("compare.title")),
     h("p", { class: "intro" }, t("compare.intro")),
-    h("section", { class: "card filters" }, search.element, h("div", { class: "control" }, chosen, message), year.element),
+    h(
+      "section",
+      { class: "card filters" },
+      search.element,
+      h("div", { class: "control" }, chosen, message),
+      year.element,
+    ),
     content,
   );
 
@@ -39,7 +46,12 @@ export function createView(context) {
   }
 
   function remove(id) {
-    context.change({ c: ids().filter((other) => other !== id).join(",") || null });
+    context.change({
+      c:
+        ids()
+          .filter((other) => other !== id)
+          .join(",") || null,
+    });
     document.getElementById("compare-search").focus();
   }
 
@@ -50,29 +62,61 @@ export function createView(context) {
       const colleges = idsOf(store, state.params).map((id) => store.college.get(id));
       const schoolYear = context.year();
       year.update(schoolYear);
-      fill(chosen, colleges.map((college) => chip(context, college, () => remove(college.college_id))));
-      message.textContent = colleges.length >= MOST ? t("compare.full") : colleges.length < 2 ? t("compare.few") : "";
-      fill(content, yearNote(context, store.year(schoolYear)), colleges.length > 1 && comparison(context, colleges, schoolYear));
+      fill(
+        chosen,
+        colleges.map((college) => chip(context, college, () => remove(college.college_id))),
+      );
+      message.textContent =
+        colleges.length >= MOST ? t("compare.full") : colleges.length < 2 ? t("compare.few") : "";
+      fill(
+        content,
+        yearNote(context, store.year(schoolYear)),
+        colleges.length > 1 && comparison(context, colleges, schoolYear),
+      );
     },
   };
 }
 
-const idsOf = (store, params) => [...new Set((params.c ?? "").split(","))].filter((id) => store.college.has(id)).slice(0, MOST);
+const idsOf = (store, params) =>
+  [...new Set((params.c ?? "").split(","))].filter((id) => store.college.has(id)).slice(0, MOST);
 
 const chip = ({ t }, college, remove) =>
-  h("li", {}, college.college_name, h("button", { type: "button", "aria-label": t("compare.remove", { name: college.college_name }), onclick: remove }, "×"));
+  h(
+    "li",
+    {},
+    college.college_name,
+    h(
+      "button",
+      { type: "button", "aria-label": t("compare.remove", { name: college.college_name }), onclick: remove },
+      "×",
+    ),
+  );
 
 function comparison(context, colleges, schoolYear) {
   const { t } = context;
   return [
-    h("section", { class: "card" }, h("h2", {}, t("compare.table", { year: schoolYear })), sideBySide(context, colleges, schoolYear)),
-    h("section", { class: "card" }, h("h2", {}, t("compare.distances", { year: schoolYear })), between(context, colleges, schoolYear)),
+    h(
+      "section",
+      { class: "card" },
+      h("h2", {}, t("compare.table", { year: schoolYear })),
+      sideBySide(context, colleges, schoolYear),
+    ),
+    h(
+      "section",
+      { class: "card" },
+      h("h2", {}, t("compare.distances", { year: schoolYear })),
+      between(context, colleges, schoolYear),
+    ),
     h(
       "section",
       { class: "card" },
       h("h2", {}, t("compare.over_time")),
       h("p", { class: "muted note" }, t("college.ips_break")),
-      h("div", { class: "charts" }, MEASURES.map((measure) => chartOf(context, colleges, measure))),
+      h(
+        "div",
+        { class: "charts" },
+        MEASURES.map((measure) => chartOf(context, colleges, measure)),
+      ),
     ),
   ];
 }
@@ -85,8 +129,30 @@ function grid(context, caption, colleges, lines) {
       "table",
       {},
       h("caption", { class: "visually-hidden" }, caption),
-      h("thead", {}, h("tr", {}, h("td"), colleges.map((college) => h("th", { scope: "col" }, collegeLink(context, college.college_id, college.college_name))))),
-      h("tbody", {}, lines.map(([label, cells]) => h("tr", {}, h("th", { scope: "row" }, label), cells.map((cell) => h("td", {}, cell))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("td"),
+          colleges.map((college) =>
+            h("th", { scope: "col" }, collegeLink(context, college.college_id, college.college_name)),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        lines.map(([label, cells]) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, label),
+            cells.map((cell) => h("td", {}, cell)),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -94,14 +160,24 @@ function grid(context, caption, colleges, lines) {
 function sideBySide(context, colleges, schoolYear) {
   const { t, store } = context;
   const rows = colleges.map((college) => rowOf(store, college, { school_year: schoolYear }));
-  const status = (row) => (row.is_open ? t("status.open_short") : t("status.closed", { year: row.last_school_year }));
+  const status = (row) =>
+    row.is_open ? t("status.open_short") : t("status.closed", { year: row.last_school_year });
   return grid(context, t("compare.table", { year: schoolYear }), colleges, [
     [t("column.arrondissement"), rows.map((row) => context.arrondissement(row.arrondissement_number))],
     [t("column.address"), rows.map((row) => row.address ?? t("college.no_address"))],
     [t("column.status"), rows.map(status)],
-    ...MEASURES.map((measure) => [defined(context, measure.definition, t(`measure.${measure.id}`)), rows.map((row) => measured(context, measure, row))]),
-    [defined(context, "fct_college_result.candidates", t("column.candidates")), rows.map((row) => row.result?.candidates ?? missing(context, "why.no_result"))],
-    [defined(context, "fct_college_neighbourhood.colleges_within_1_km", t("column.within_1_km")), rows.map((row) => row.colleges_within_1_km ?? missing(context, "why.no_list"))],
+    ...MEASURES.map((measure) => [
+      defined(context, measure.definition, t(`measure.${measure.id}`)),
+      rows.map((row) => measured(context, measure, row)),
+    ]),
+    [
+      defined(context, "fct_college_result.candidates", t("column.candidates")),
+      rows.map((row) => row.result?.candidates ?? missing(context, "why.no_result")),
+    ],
+    [
+      defined(context, "fct_college_neighbourhood.colleges_within_1_km", t("column.within_1_km")),
+      rows.map((row) => row.colleges_within_1_km ?? missing(context, "why.no_list")),
+    ],
   ]);
 }
 
@@ -112,5 +188,10 @@ function between(context, colleges, schoolYear) {
     const metres = store.metresBetween(one.college_id, other.college_id, schoolYear);
     return metres === null ? missing(context, "why.no_list") : context.metres(metres);
   };
-  return grid(context, t("compare.distances", { year: schoolYear }), colleges, colleges.map((one) => [one.college_name, colleges.map((other) => cell(one, other))]));
+  return grid(
+    context,
+    t("compare.distances", { year: schoolYear }),
+    colleges,
+    colleges.map((one) => [one.college_name, colleges.map((other) => cell(one, other))]),
+  );
 }

@@ -18,7 +18,13 @@ export function createView(context) {
     { class: "view" },
     title,
     h("p", { class: "intro" }, t("distances.intro")),
-    h("section", { class: "card filters", "aria-label": t("filter.title") }, year.element, arrondissement.element, resetButton(context, ["year", "arr"])),
+    h(
+      "section",
+      { class: "card filters", "aria-label": t("filter.title") },
+      year.element,
+      arrondissement.element,
+      resetButton(context, ["year", "arr"]),
+    ),
     notes,
     figures,
     h("section", { class: "card" }, table.element),
@@ -45,24 +51,47 @@ function pairRows(store, schoolYear, arrondissement) {
   return store
     .pairs(schoolYear)
     .map(([a, b, metres]) => ({ a: places[a], b: places[b], metres, school_year: schoolYear }))
-    .filter(({ a, b }) => !arrondissement || [a, b].some((row) => row.arrondissement_number === arrondissement));
+    .filter(
+      ({ a, b }) => !arrondissement || [a, b].some((row) => row.arrondissement_number === arrondissement),
+    );
 }
 
 function pairTable(context) {
   const { t } = context;
   const side = (key, label) => [
-    { key: `college_name_${key}`, label, value: (row) => row[key].college_name, cell: (row) => collegeLink(context, row[key].college_id, row[key].college_name) },
-    { key: `arrondissement_number_${key}`, label: t("column.arrondissement"), value: (row) => row[key].arrondissement_number, text: (row) => context.arrondissement(row[key].arrondissement_number), isNumber: true },
+    {
+      key: `college_name_${key}`,
+      label,
+      value: (row) => row[key].college_name,
+      cell: (row) => collegeLink(context, row[key].college_id, row[key].college_name),
+    },
+    {
+      key: `arrondissement_number_${key}`,
+      label: t("column.arrondissement"),
+      value: (row) => row[key].arrondissement_number,
+      text: (row) => context.arrondissement(row[key].arrondissement_number),
+      isNumber: true,
+    },
   ];
   return createTable(context, {
     name: "distances",
     tables: ["distances", "college_school_years"],
     sort: "distance_m",
-    geometry: ({ a, b }) => ({ type: "LineString", coordinates: [a, b].map((row) => [row.longitude, row.latitude]) }),
+    geometry: ({ a, b }) => ({
+      type: "LineString",
+      coordinates: [a, b].map((row) => [row.longitude, row.latitude]),
+    }),
     columns: [
       ...side("a", t("column.name")),
       ...side("b", t("column.other")),
-      { key: "distance_m", label: t("column.distance"), definition: "fct_college_distance.distance_km", value: (row) => row.metres, text: (row) => context.metres(row.metres), isNumber: true },
+      {
+        key: "distance_m",
+        label: t("column.distance"),
+        definition: "fct_college_distance.distance_km",
+        value: (row) => row.metres,
+        text: (row) => context.metres(row.metres),
+        isNumber: true,
+      },
     ],
   });
 }

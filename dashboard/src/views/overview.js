@@ -32,7 +32,14 @@ export function createView(context) {
     "div",
     { class: "view" },
     h("h1", { class: "visually-hidden", tabindex: -1 }, t("map.title")),
-    h("section", { class: "card filters", "aria-label": t("filter.title") }, year.element, arrondissement.element, measure.element, resetButton(context, ["year", "arr", "measure"])),
+    h(
+      "section",
+      { class: "card filters", "aria-label": t("filter.title") },
+      year.element,
+      arrondissement.element,
+      measure.element,
+      resetButton(context, ["year", "arr", "measure"]),
+    ),
     notes,
     figures,
     h(
@@ -42,11 +49,23 @@ export function createView(context) {
         "section",
         { class: "card" },
         h("h2", {}, t("map.title")),
-        h("p", { class: "muted note" }, t("map.description"), " ", h("a", { href: "#colleges", class: "to-table", onclick: toTable }, t("map.to_table"))),
+        h(
+          "p",
+          { class: "muted note" },
+          t("map.description"),
+          " ",
+          h("a", { href: "#colleges", class: "to-table", onclick: toTable }, t("map.to_table")),
+        ),
         legend,
         map,
       ),
-      h("section", { class: "card" }, h("h2", {}, t("treemap.title")), h("p", { class: "muted note" }, t("treemap.hint")), tree),
+      h(
+        "section",
+        { class: "card" },
+        h("h2", {}, t("treemap.title")),
+        h("p", { class: "muted note" }, t("treemap.hint")),
+        tree,
+      ),
     ),
     h("section", { class: "card" }, titles.colleges, colleges.element),
     h("section", { class: "card" }, titles.arrondissements, arrondissements.element),
@@ -68,18 +87,26 @@ export function createView(context) {
       const chosenMeasure = measureOf(state.params.measure);
       const description = store.year(schoolYear);
       const rows = store.rows(schoolYear).filter((row) => !chosen || row.arrondissement_number === chosen);
-      const arrondissementRows = store.document.arrondissement_years.filter((row) => row.school_year === schoolYear);
+      const arrondissementRows = store.document.arrondissement_years.filter(
+        (row) => row.school_year === schoolYear,
+      );
       year.update(schoolYear);
       arrondissement.update(state.params.arr);
       measure.update(chosenMeasure.id);
       fill(notes, yearNote(context, description), measureNote(context, chosenMeasure, description));
       fill(figures, tiles(context, schoolYear, chosen));
       const label = `${t("map.title")}, ${schoolYear}`;
-      fill(legend, drawMap(context, map, { rows, measureId: chosenMeasure.id, arrondissement: chosen, label }));
+      fill(
+        legend,
+        drawMap(context, map, { rows, measureId: chosenMeasure.id, arrondissement: chosen, label }),
+      );
       drawTreemap(context, tree, { rows: arrondissementRows, isHeld: description.isHeld, chosen });
       const title = (table) => (titles[table].textContent = t(`${table}.title`, { year: schoolYear }));
       colleges.update(title("colleges"), rows);
-      arrondissements.update(title("arrondissements"), arrondissementRows.filter((row) => !chosen || row.arrondissement_number === chosen));
+      arrondissements.update(
+        title("arrondissements"),
+        arrondissementRows.filter((row) => !chosen || row.arrondissement_number === chosen),
+      );
     },
     print(isPrinting) {
       colleges.print(isPrinting);
@@ -98,7 +125,13 @@ function measureNote({ t, store, link }, measure, year) {
     { class: "notice" },
     t("measure.none_in_year", { measure: name, year: year.school_year }),
     " ",
-    last ? h("a", { href: link("map", null, { year: last.school_year, measure: measure.id }) }, t("measure.last_available", { year: last.school_year })) : t("measure.never"),
+    last
+      ? h(
+          "a",
+          { href: link("map", null, { year: last.school_year, measure: measure.id }) },
+          t("measure.last_available", { year: last.school_year }),
+        )
+      : t("measure.never"),
   );
 }
 
@@ -111,10 +144,33 @@ function collegeTable(context) {
     sort: "college_name",
     geometry: point,
     columns: [
-      { key: "college_name", label: t("column.name"), value: (row) => row.college_name, cell: (row) => collegeLink(context, row.college_id, row.college_name) },
-      { key: "arrondissement_number", label: t("column.arrondissement"), value: (row) => row.arrondissement_number, text: (row) => context.arrondissement(row.arrondissement_number), isNumber: true },
-      { key: "address", label: t("column.address"), value: (row) => row.address, isLong: true, cell: (row) => row.address ?? t("why.label") },
-      { key: "status", label: t("column.status"), value: (row) => (row.is_open ? "open" : "closed"), text: status, definition: "dim_college.is_open" },
+      {
+        key: "college_name",
+        label: t("column.name"),
+        value: (row) => row.college_name,
+        cell: (row) => collegeLink(context, row.college_id, row.college_name),
+      },
+      {
+        key: "arrondissement_number",
+        label: t("column.arrondissement"),
+        value: (row) => row.arrondissement_number,
+        text: (row) => context.arrondissement(row.arrondissement_number),
+        isNumber: true,
+      },
+      {
+        key: "address",
+        label: t("column.address"),
+        value: (row) => row.address,
+        isLong: true,
+        cell: (row) => row.address ?? t("why.label"),
+      },
+      {
+        key: "status",
+        label: t("column.status"),
+        value: (row) => (row.is_open ? "open" : "closed"),
+        text: status,
+        definition: "dim_college.is_open",
+      },
       ...MEASURES.map((measure) => ({
         key: measure.definition.split(".")[1],
         label: t(`measure.short.${measure.id}`),
@@ -124,7 +180,13 @@ function collegeTable(context) {
         cell: (row) => measured(context, measure, row),
         isNumber: true,
       })),
-      { key: "colleges_within_1_km", label: t("column.within_1_km"), definition: "fct_college_neighbourhood.colleges_within_1_km", value: (row) => row.colleges_within_1_km, isNumber: true },
+      {
+        key: "colleges_within_1_km",
+        label: t("column.within_1_km"),
+        definition: "fct_college_neighbourhood.colleges_within_1_km",
+        value: (row) => row.colleges_within_1_km,
+        isNumber: true,
+      },
     ],
   });
 }
@@ -151,14 +213,35 @@ function arrondissementTable(context) {
         key: "arrondissement_number",
         label: t("column.arrondissement"),
         value: (row) => row.arrondissement_number,
-        text: (row) => [context.arrondissement(row.arrondissement_number), dimension.get(row.arrondissement_number)?.arrondissement_name].filter(Boolean).join(" · "),
+        text: (row) =>
+          [
+            context.arrondissement(row.arrondissement_number),
+            dimension.get(row.arrondissement_number)?.arrondissement_name,
+          ]
+            .filter(Boolean)
+            .join(" · "),
       },
       figure("college_count", t("column.count"), context.number, "why.no_list"),
       figure("mean_nearest_km", t("column.mean_nearest"), context.kilometres, "why.no_list"),
       figure("max_nearest_km", t("column.max_nearest"), context.kilometres, "why.no_list"),
-      figure("success_rate_pct", t("measure.short.success"), (value) => context.percent(value, 1), "why.no_session"),
-      figure("success_rate_value_added_points", t("measure.short.value_added"), context.points, "why.no_session"),
-      figure("mention_rate_pct", t("measure.short.mentions"), (value) => context.percent(value, 1), "why.no_session"),
+      figure(
+        "success_rate_pct",
+        t("measure.short.success"),
+        (value) => context.percent(value, 1),
+        "why.no_session",
+      ),
+      figure(
+        "success_rate_value_added_points",
+        t("measure.short.value_added"),
+        context.points,
+        "why.no_session",
+      ),
+      figure(
+        "mention_rate_pct",
+        t("measure.short.mentions"),
+        (value) => context.percent(value, 1),
+        "why.no_session",
+      ),
       figure("ips", t("measure.short.ips"), (value) => context.number(value, 1), "why.no_ips_year"),
     ],
   });

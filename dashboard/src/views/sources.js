@@ -13,7 +13,16 @@ export function createView(context) {
     h("h1", { tabindex: -1 }, t("sources.title")),
     h("p", { class: "intro" }, t("sources.intro")),
     h("section", { class: "card" }, h("h2", {}, t("sources.table")), sourceTable(context)),
-    h("section", { class: "card" }, h("h2", {}, t("sources.reading")), h("ul", {}, READING.map((name) => h("li", {}, t(`sources.reading_${name}`))))),
+    h(
+      "section",
+      { class: "card" },
+      h("h2", {}, t("sources.reading")),
+      h(
+        "ul",
+        {},
+        READING.map((name) => h("li", {}, t(`sources.reading_${name}`))),
+      ),
+    ),
     h("section", { class: "card" }, h("h2", {}, t("sources.reuse")), h("p", {}, t("sources.reuse_text"))),
     h(
       "section",
@@ -29,7 +38,8 @@ export function createView(context) {
 function sourceTable(context) {
   const { t, store } = context;
   const head = ["title_column", "publisher", "licence", "extracted", "processed", "rows"];
-  const moment = (value) => (value ? h("time", { datetime: value }, context.date(value)) : t("sources.never"));
+  const moment = (value) =>
+    value ? h("time", { datetime: value }, context.date(value)) : t("sources.never");
   return h(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": t("sources.table") },
@@ -37,7 +47,15 @@ function sourceTable(context) {
       "table",
       {},
       h("caption", { class: "visually-hidden" }, t("sources.table")),
-      h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, t(`sources.${name}`))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          head.map((name) => h("th", { scope: "col" }, t(`sources.${name}`))),
+        ),
+      ),
       h(
         "tbody",
         {},
@@ -45,12 +63,22 @@ function sourceTable(context) {
           h(
             "tr",
             {},
-            h("th", { scope: "row" }, store.isSynthetic ? source.title : h("a", { href: source.url, rel: "external noopener" }, source.title)),
+            h(
+              "th",
+              { scope: "row" },
+              store.isSynthetic
+                ? source.title
+                : h("a", { href: source.url, rel: "external noopener" }, source.title),
+            ),
             h("td", {}, source.publisher),
             h("td", {}, h("a", { href: source.licence_url, rel: "license noopener" }, source.licence)),
             h("td", {}, moment(source.extracted_at)),
             h("td", {}, source.extracted_at ? moment(source.portal_data_processed_at) : ""),
-            h("td", { class: "number" }, source.rows_present === null ? "" : context.number(source.rows_present)),
+            h(
+              "td",
+              { class: "number" },
+              source.rows_present === null ? "" : context.number(source.rows_present),
+            ),
           ),
         ),
       ),
