@@ -57,7 +57,11 @@ def built(
         second,
         work / "3",
         COLLEGES,
-        lambda _: [line(back, adresse=ELSEWHERE), line(vague, geo_point_2d="there"), *lines[3:]],
+        lambda _: [
+            line(back, adresse=ELSEWHERE),
+            line(vague, geo_point_2d="there", geo_shape=None),
+            *lines[3:],
+        ],
     )
     (metadata,) = third.glob(f"*/{COLLEGES}/dataset.json")
     document = json.loads(metadata.read_bytes())
