@@ -265,7 +265,7 @@ def validate(document: Row) -> None:
     Raises:
         BuildError: it does not fit; the message names the first places.
     """
-    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+    from jsonschema import Draft202012Validator
 
     validator = Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
     errors = [
