@@ -178,13 +178,41 @@ relocated as (
 
 final as (
 
-    select * from opened
+    select
+        college_id,
+        school_year,
+        change_type,
+        from_value,
+        to_value,
+        moved_m
+    from opened
     union all
-    select * from closed
+    select
+        college_id,
+        school_year,
+        change_type,
+        from_value,
+        to_value,
+        moved_m
+    from closed
     union all
-    select * from renamed
+    select
+        college_id,
+        school_year,
+        change_type,
+        from_value,
+        to_value,
+        moved_m
+    from renamed
     union all
-    select * from relocated
+    select
+        college_id,
+        school_year,
+        change_type,
+        from_value,
+        to_value,
+        moved_m
+    from relocated
 
 )
 
