@@ -464,9 +464,8 @@ def connect(settings: Settings) -> Iterator[Database[Document]]:
         try:
             with _database(mongod.uri, LOCAL_SERVER_TIMEOUT_MS) as database:
                 yield database
-        except StoreError as error:
-            is_broken = isinstance(error.__cause__, ConnectionFailure)
-            if is_broken and (reason := mongod.why_it_stopped()):
+        except _ConnectionLostError as error:
+            if reason := mongod.why_it_stopped():
                 raise StoreError(f"{error}\n{reason}") from error
             raise
 
@@ -512,6 +511,10 @@ def _client(uri: str, timeout_ms: int) -> MongoClient[Document]:
 # -- errors ----------------------------------------------------------------------------------------
 
 
+class _ConnectionLostError(StoreError):
+    """The server does not answer: `connect` knows whether the local one has stopped."""
+
+
 @contextlib.contextmanager
 def mongodb_errors(doing: str, credentials: tuple[str, ...] = ()) -> Iterator[None]:
     """Turn pymongo's errors into a `StoreError` that says what failed and what to do.
@@ -526,7 +529,8 @@ def mongodb_errors(doing: str, credentials: tuple[str, ...] = ()) -> Iterator[No
         message = explain(error, doing, credentials)
         # A chained traceback prints the driver's message as it is.
         is_clean = redact(str(error), credentials) == str(error)
-        raise StoreError(message) from (error if is_clean else None)
+        kind = _ConnectionLostError if isinstance(error, ConnectionFailure) else StoreError
+        raise kind(message) from (error if is_clean else None)
 
 
 def explain(error: PyMongoError, doing: str, credentials: tuple[str, ...] = ()) -> str:

@@ -235,7 +235,11 @@ def test_a_killed_mongod_is_started_anew_with_all_it_acknowledged(
             pid = mongod_pid(home)
             os.kill(pid, signal.SIGKILL)
             assert ends_within(pid, 5)
-            database["things"].insert_one({"_id": 100})
+            try:
+                with mongodb_errors("write"):
+                    database["things"].insert_one({"_id": 100})
+            except StoreError as error:
+                raise error from ValueError("as dlt wraps it")
 
     monkeypatch.setattr(module, "LOCAL_SERVER_TIMEOUT_MS", 500)
     with pytest.raises(StoreError, match=r"The local mongod has stopped(.|\n)*mongod\.log"):
