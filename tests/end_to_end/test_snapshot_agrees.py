@@ -1,0 +1,113 @@
+"""With one build per load, what the builds saw is what raw tells."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from ingestion.sample import write_sample
+from ingestion.settings import PROJECT_DIR
+from tests.end_to_end.conftest import Home
+
+COLLEGES = "etablissements-scolaires-colleges"
+
+# Records of which one of the two tells more edits of a kind than the other. The snapshot watches
+# the fields named here; a record put back with other content is one new row of it.
+DISAGREEMENTS = f"""
+with
+
+ordered as (
+
+    select
+        record_key,
+        dbt_is_deleted = 'True' as is_gone,
+        lag(dbt_is_deleted) over (partition by record_key order by dbt_valid_from) as was_deleted
+    from snapshots.college_records_seen
+
+),
+
+seen as (
+
+    select
+        record_key,
+        case
+            when is_gone then 'withdrawn' when was_deleted = 'True' then 'restored' else 'edited'
+        end as edit_type
+    from ordered
+    where was_deleted is not null
+
+),
+
+in_raw as (
+
+    select distinct record_key, run_sequence, edit_type
+    from marts.fct_portal_edit
+    where
+        dataset = '{COLLEGES}'
+        and coalesce(field, '') not in ('id_projet', 'arr_libelle')
+    qualify
+        edit_type <> 'edited'
+        or count_if(edit_type = 'restored') over (partition by record_key, run_sequence) = 0
+
+),
+
+counted as (
+
+    select 'snapshot' as told_by, record_key, edit_type, count(*) as times from seen group by all
+    union all
+    select 'raw' as told_by, record_key, edit_type, count(*) as times from in_raw group by all
+
+)
+
+select record_key, edit_type, times, min(told_by) as told_by
+from counted
+group by record_key, edit_type, times
+having count(*) = 1
+order by all
+"""
+
+
+def _build(home: Home) -> None:
+    """Build the snapshot and the mart, and nothing that neither is made of."""
+    command = [
+        *(sys.executable, "-m", "dbt.cli.main", "build", "--target", "duckdb"),
+        *("--select", "+college_records_seen", "+fct_portal_edit"),
+        *("--exclude-resource-type", "test", "unit_test"),
+        *("--profiles-dir", str(home.path)),
+    ]
+    (home.path / "profiles.yml").write_bytes((PROJECT_DIR / "profiles.example.yml").read_bytes())
+    environment = os.environ | {
+        "COLLEGES_HOME": str(home.path),
+        "DBT_TARGET_PATH": str(home.path / "dbt-target"),
+        "DBT_LOG_PATH": str(home.path / "dbt-logs"),
+    }
+    done = subprocess.run(
+        command,
+        cwd=PROJECT_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.timeout(1200)
+def test_snapshot_and_raw_agree(make_home: Callable[[str], Home]) -> None:
+    """The sample corrects one address, takes records away, puts one back, rewords its labels."""
+    home = make_home("agree")
+    states = write_sample(home.path / "sample")
+    for state in [*states, states[0]]:
+        home.succeed("run", "--portal", state, "--dataset", COLLEGES, "--no-build")
+        _build(home)
+    seen = dict(
+        home.query("select dbt_is_deleted, count(*) from snapshots.college_records_seen group by 1")
+    )
+    # the first state; a name and an address corrected; one put back; two new years; the first again
+    assert seen == {"False": 457 + 2 + 1 + 114 + 114 + 457, "True": 2 + 343 + 114 + 228}
+    assert home.query(DISAGREEMENTS) == []
