@@ -24,20 +24,30 @@ changed as (
 
 ),
 
--- each version once, also one that stands between two changes
-needed as (
+both_sides as (
 
     select
         dataset,
         record_key,
         run_sequence
     from changed
-    union
+    union all
     select
         dataset,
         record_key,
         previous_run_sequence as run_sequence
     from changed
+
+),
+
+-- each version once, also one that stands between two changes
+needed as (
+
+    select distinct
+        dataset,
+        record_key,
+        run_sequence
+    from both_sides
 
 ),
 
