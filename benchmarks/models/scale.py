@@ -208,7 +208,8 @@ def render(scales: Sequence[Scale]) -> str:
         ("warehouse, GiB", [s.warehouse_gib for s in scales], "{:,.3f}"),
         ("extract, load, reconcile, wall s", [s.ingest.wall_s for s in scales], "{:,.1f}"),
     ):
-        lines.append(_row(name, values, form))
+        if any(values):
+            lines.append(_row(name, values, form))
     lines += [
         "",
         f"The {SHOWN_MODELS} models that take longest at the largest scale, seconds:",
