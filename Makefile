@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-airflow snowflake-check airflow lint docs dashboard bench clean install install-dev
+.PHONY: help demo run test test-snowflake test-airflow snowflake-check airflow lint docs dashboard bench clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -23,6 +23,9 @@ run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a
 
 test: .venv/dev profiles.yml  ## All tests
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+
+test-snowflake: .venv/dev profiles.yml  ## The tests against a fake Snowflake account: long
+	$(BIN)/pytest tests/snowflake $(PYTEST_ARGS)
 
 test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
 	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)
