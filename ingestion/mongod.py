@@ -39,6 +39,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
@@ -536,10 +537,12 @@ def mongodb_errors(doing: str, credentials: tuple[str, ...] = ()) -> Iterator[No
 def explain(error: PyMongoError, doing: str, credentials: tuple[str, ...] = ()) -> str:
     """One message for a pymongo error: what failed, the server's words, what to do."""
     codes = _codes(error)
+    text = str(error)
+    if isinstance(error, BulkWriteError) and error.details["writeErrors"]:
+        # Its own words are "batch op errors occurred".
+        text = error.details["writeErrors"][0]["errmsg"]
     # Without the driver's settings and its view of the topology.
-    text = re.sub(
-        r"(, full error:|, Timeout:| \(configured timeouts:).*", "", str(error), flags=re.S
-    )
+    text = re.sub(r"(, full error:|, Timeout:| \(configured timeouts:).*", "", text, flags=re.S)
     if _OUT_OF_DISK_SPACE in codes or "No space left" in text:
         advice = "MongoDB's disk is full: free some space there, then run again."
     elif _AUTHENTICATION_FAILED in codes:

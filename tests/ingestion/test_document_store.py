@@ -325,6 +325,18 @@ def test_a_record_twice_in_a_pull_is_not_committed(store: DocumentStore) -> None
         assert versions(store) == []
 
 
+def test_a_record_both_received_and_withdrawn_is_not_committed(store: DocumentStore) -> None:
+    pull(store, {"a": 1})
+    _, load = begin(store)
+    counts = store.write_page(load, [record("a", 2)])
+    assert store.withdraw_missing(load, KeyDigests()) == 1
+    with pytest.raises(StoreError, match="came twice in one pull"):
+        commit(store, load, counts, withdrawn=1)
+    with pytest.raises(StoreError, match="duplicate key"):
+        store.withdraw_missing(load, KeyDigests())
+    assert present(store) == {"a": record("a", 1)[1]}
+
+
 def test_run_sequences_only_grow(store: DocumentStore) -> None:
     first = store.begin_run(code_version="test")
     assert store.begin_run(code_version="test", floor=first.sequence).sequence == first.sequence + 1
@@ -459,6 +471,9 @@ def test_digests_that_end_in_zero_bytes_stay_whole() -> None:
     keys = KeyDigests()
     keys.add([str(n) for n in numbers] * 2)
     assert keys.duplicates() == {digest(str(n)) for n in numbers}
+    ids = [module._version_id(1, digest(str(n)), b"\x01" + bytes(15)) for n in numbers]
+    current = CurrentVersions([bson.encode({"_id": i}) for i in ids], frozenset({1}))
+    assert sorted(current.missing(KeyDigests())) == sorted(ids)
 
 
 # -- the ledger ------------------------------------------------------------------------------------
