@@ -176,7 +176,7 @@ def test_the_disk_of_mongodb_is_full(
 ) -> None:
     store = own(short / "home")
     job = {"datasets": [COLLEGES], "portal": large, "mongodb_uri": None}
-    with small_disk(store.home / "mongodb", 30) as make_room:
+    with small_disk(store.home / "mongodb", 24) as make_room:
         full = jobs.run(store, "extract", **job)
         assert (full["signal"], full["exit"]) == (0, 1), full["log"]
         assert "is full" in full["log"], full["log"]

@@ -1,9 +1,9 @@
 -- haversine_m: a degree of longitude at 60° N is half a degree of latitude; rows are wrong
 with
 
-cases as (
+examples as (
 
-    select cases.*
+    select examples.*
     from (
         values
         (2.0, 48.0, 2.0, 49.0, 111195.1),
@@ -11,14 +11,14 @@ cases as (
         (0.0, 0.0, 180.0, 0.0, 20015114.4),
         (2.3, 48.9, 2.3, 48.9, 0.0),
         (2.3, null, 2.3, 48.9, null)
-    ) as cases (lon_a, lat_a, lon_b, lat_b, expected)
+    ) as examples (lon_a, lat_a, lon_b, lat_b, expected)
 
 )
 
 select
     expected,
     {{ haversine_m('lon_a', 'lat_a', 'lon_b', 'lat_b') }} as found
-from cases
+from examples
 where
     abs({{ haversine_m('lon_a', 'lat_a', 'lon_b', 'lat_b') }} - expected) > 0.1
     or ({{ haversine_m('lon_a', 'lat_a', 'lon_b', 'lat_b') }} is null) <> (expected is null)

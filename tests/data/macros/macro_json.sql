@@ -17,7 +17,7 @@
 
 with
 
-cases as (
+examples as (
 
     select
         {{ json_from_text(feature) }} as payload,
@@ -62,7 +62,7 @@ cases as (
 )
 
 select code
-from cases
+from examples
 where
     {{ json_text('payload', 'name') }} is distinct from trimmed
     or {{ json_number('payload', 'n') }} is distinct from n

@@ -1,9 +1,9 @@
 -- name_similarity: rows are the pairs whose likeness is not the one expected
 with
 
-cases as (
+examples as (
 
-    select cases.*
+    select examples.*
     from (
         values
         ('FRANCOISE SELIGMANN', 'FRANCOISE SELIGMAN', 0.947),
@@ -11,7 +11,7 @@ cases as (
         ('ROSE', 'ROSERAIE', 0.5),
         ('PAUL BERT 12', 'PAUL BERT 13', 0.0),
         ('HENRI IV', 'HENRI VI', 0.75)
-    ) as cases (name_a, name_b, expected)
+    ) as examples (name_a, name_b, expected)
 
 )
 
@@ -19,6 +19,6 @@ select
     name_a,
     name_b,
     {{ name_similarity('name_a', 'name_b') }} as found
-from cases
+from examples
 where
     abs({{ name_similarity('name_a', 'name_b') }} - expected) > 0.001

@@ -1,23 +1,23 @@
 -- normalise_address: rows are two spellings of one address that do not compare as equal
 with
 
-cases as (
+examples as (
 
-    select cases.*
+    select examples.*
     from (
         values
         ('149 boulevard MacDonald', '149 BD MAC DONALD'),
         ('21 RUE DE SAMBRE-ET-MEUSE', '21 rue de Sambre et Meuse'),
         ('AV D'' IVRY', 'AVENUE D''IVRY'),
         (null, null)
-    ) as cases (spelling_a, spelling_b)
+    ) as examples (spelling_a, spelling_b)
 
 )
 
 select
     spelling_a,
     spelling_b
-from cases
+from examples
 where
     {{ normalise_address('spelling_a') }}
     is distinct from {{ normalise_address('spelling_b') }}

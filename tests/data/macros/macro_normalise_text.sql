@@ -1,9 +1,9 @@
 -- normalise_text: rows are the texts whose result is not the one expected
 with
 
-cases as (
+examples as (
 
-    select cases.*
+    select examples.*
     from (
         values
         ('École  Saint-Exupéry ', 'ECOLE SAINT EXUPERY'),
@@ -14,7 +14,7 @@ cases as (
         ('LYCE{{ "\u0301" }}E', 'LYCEE'),
         ('--', null),
         (null, null)
-    ) as cases (written, expected)
+    ) as examples (written, expected)
 
 )
 
@@ -22,6 +22,6 @@ select
     written,
     expected,
     {{ normalise_text('written') }} as found
-from cases
+from examples
 where
     {{ normalise_text('written') }} is distinct from expected

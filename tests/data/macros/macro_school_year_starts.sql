@@ -1,9 +1,9 @@
 -- school_year_first_start, school_year_last_start: rows are the labels read wrongly
 with
 
-cases as (
+examples as (
 
-    select cases.*
+    select examples.*
     from (
         values
         ('2020-2021', 2020, 2020),
@@ -13,7 +13,7 @@ cases as (
         ('2020/21', 2020, 2020),
         ('Rentrée 2020', 2020, 2020),
         ('inconnue', null, null)
-    ) as cases (label, first_start, last_start)
+    ) as examples (label, first_start, last_start)
 
 )
 
@@ -21,7 +21,7 @@ select
     label,
     {{ school_year_first_start('label') }} as found_first,
     {{ school_year_last_start('label') }} as found_last
-from cases
+from examples
 where
     {{ school_year_first_start('label') }} is distinct from first_start
     or {{ school_year_last_start('label') }} is distinct from last_start

@@ -1,9 +1,9 @@
 -- to_date_or_null: rows are the texts whose result is not the one expected
 with
 
-cases as (
+examples as (
 
-    select cases.*
+    select examples.*
     from (
         values
         ('2023', '2023-01-01'),
@@ -12,7 +12,7 @@ cases as (
         ('2023-09-04T00:00:00+00:00', '2023-09-04'),
         ('2099-12-31', '2099-12-31'),
         ('NS', null)
-    ) as cases (written, expected)
+    ) as examples (written, expected)
 
 )
 
@@ -20,6 +20,6 @@ select
     written,
     expected,
     {{ to_date_or_null('written') }} as found
-from cases
+from examples
 where
     {{ to_date_or_null('written') }} is distinct from cast(expected as date)

@@ -1,9 +1,9 @@
 -- to_number: rows are the texts whose result is not the one expected
 with
 
-cases as (
+examples as (
 
-    select cases.*
+    select examples.*
     from (
         values
         ('78.7', 78.7),
@@ -15,7 +15,7 @@ cases as (
         ('NaN', null),
         ('Infinity', null),
         ('', null)
-    ) as cases (written, expected)
+    ) as examples (written, expected)
 
 )
 
@@ -23,6 +23,6 @@ select
     written,
     expected,
     {{ to_number('written') }} as found
-from cases
+from examples
 where
     {{ to_number('written') }} is distinct from cast(expected as double)
