@@ -68,6 +68,9 @@ dashboard/node_modules/.package-lock.json: dashboard/package-lock.json dashboard
 	cd dashboard && npm ci --prefer-offline
 	touch $@
 
+bench: .venv/dev profiles.yml  ## The dbt build at scales 1, 10 and 100 of the sample: writes benchmarks/results/
+	$(BIN)/python benchmarks/models/scale.py
+
 clean:  ## Remove build output, and the data if it is the synthetic sample
 	rm -rf target logs site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	if [ -e "$(COLLEGES_HOME)/SYNTHETIC" ]; then rm -rf "$(COLLEGES_HOME)"; fi
