@@ -22,7 +22,7 @@ run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a
 	$(BIN)/colleges run $(if $(PORTAL),--portal "$(PORTAL)")
 
 test: .venv/dev profiles.yml  ## All tests
-	$(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+	env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 test-snowflake: .venv/dev profiles.yml  ## The tests against a fake Snowflake account: long
 	$(BIN)/pytest tests/snowflake $(PYTEST_ARGS)
