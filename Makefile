@@ -98,12 +98,13 @@ profiles.yml: | profiles.example.yml
 	fi
 	touch $@ $(if $(findstring dev,$@),.venv/base)
 
-# Airflow's pins do not agree with the project's: an environment of its own, which calls the other one by path.
-.venv-airflow/ready: requirements/airflow.txt | .venv/base
-	[ -x .venv-airflow/bin/python ] || "$(PYTHON)" -m venv .venv-airflow
+# What does not agree with the project's pins gets an environment of its own: Airflow, which calls this one by path,
+# and the tools that read dbt's artifacts.
+.venv-airflow/ready .venv-artifacts/ready: .venv-%/ready: requirements/%.txt | .venv/base
+	[ -x .venv-$*/bin/python ] || "$(PYTHON)" -m venv .venv-$*
 	if command -v uv >/dev/null; then \
-		uv pip install --quiet --compile-bytecode --python .venv-airflow/bin/python --no-deps --require-hashes -r $<; \
+		uv pip install --quiet --compile-bytecode --python .venv-$*/bin/python --no-deps --require-hashes -r $<; \
 	else \
-		.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<; \
+		.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<; \
 	fi
 	touch $@
