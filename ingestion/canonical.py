@@ -1,10 +1,10 @@
 """What a record is, how it is compared, and which records can be kept at all. Pure functions.
 
-A portal sends one JSON object per line. Between that line and the marts stand MongoDB, Parquet,
-DuckDB and Snowflake, and each refuses or alters some valid JSON: MongoDB has no integer beyond 64
-bits, DuckDB keeps the first of two equal names where Python keeps the last, Snowflake damages a
-VARIANT that holds NUL. So a record either survives all of them unaltered or is kept out by name,
-with one of the reasons below, before it is written anywhere.
+A portal sends one JSON object per line. It is kept as text, and everybody who reads it must find
+the same record in it. But parsers differ: MongoDB has no integer beyond 64 bits, DuckDB keeps the
+first of two equal names where Python keeps the last, Snowflake damages a VARIANT that holds NUL. So
+a record either means the same to all of them or is kept out by name, with one of the reasons
+below, before it is written anywhere.
 """
 
 from __future__ import annotations
@@ -23,19 +23,15 @@ _KIB = 1024
 _INT64 = range(-(2**63), 2**63)
 
 MAX_RECORD_BYTES = 16 * _KIB * _KIB - 16 * _KIB
-"""Largest record, in bytes of its JSON text and its BSON together: both are stored in one MongoDB
-document of at most 16 MiB, with its key, hash and run (under 16 KiB)."""
+"""Largest record, in bytes of its JSON text: it is stored in one MongoDB document of at most 16
+MiB, with its key, hash and run (under 16 KiB)."""
 
 MAX_DEPTH = 90
-"""Deepest record, in objects and arrays, the record itself included. MongoDB documents 100 levels,
-one of which is the document around the record, and an update adds a few of its own."""
+"""Deepest record, in objects and arrays, the record itself included: a MongoDB document, which a
+reader may make of the text, ends at 100 levels."""
 
 MAX_KEY_BYTES = 4 * _KIB
 """Longest `record_key`, in bytes of UTF-8: every version of the record repeats it, indexed."""
-
-# One element of an array takes at least two bytes of JSON ("0,") and at most 13 of BSON (type,
-# index of seven digits, NUL, int32), so a text below an eighth of the limit needs no measuring.
-_SURELY_SMALL_ENOUGH = MAX_RECORD_BYTES // 8
 
 
 class Reason(StrEnum):
@@ -108,8 +104,6 @@ def parse_record(line: bytes) -> dict[str, Any]:
         _check_names(names)
     if _19_ZEROS in line.translate(_DIGITS_TO_ZERO):
         _check_integers(line)
-    if len(line) > _SURELY_SMALL_ENOUGH:
-        _check_size(line, record)
     return record
 
 
@@ -315,14 +309,6 @@ def _check_integers(line: bytes) -> None:
                 Reason.INTEGER_OUT_OF_RANGE,
                 f"the integer {token[:24].decode()} does not fit in signed 64 bits",
             )
-
-
-def _check_size(line: bytes, record: dict[str, Any]) -> None:
-    import bson  # pymongo's; only for the rare large record
-
-    size = len(line) + len(bson.encode(record))
-    if size > MAX_RECORD_BYTES:
-        _fail(Reason.TOO_LARGE, f"{size} bytes of text and BSON, limit {MAX_RECORD_BYTES}")
 
 
 def _explain(line: bytes, error: orjson.JSONDecodeError) -> NoReturn:

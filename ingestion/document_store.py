@@ -81,8 +81,8 @@ RELEASE_TIMEOUT_S = 5.0
 # A quarantined line above this goes to GridFS: with its frame it must stay under 16 MiB.
 MAX_INLINE_BYTES = 15 * 1024 * 1024
 
-# What pymongo and orjson raise for a document that cannot be sent, ...
-_REFUSALS = (BSONError, OverflowError, RecursionError, UnicodeError, orjson.JSONDecodeError)
+# What pymongo raises for a document that cannot be sent, ...
+_REFUSALS = (BSONError, OverflowError, RecursionError, UnicodeError)
 # ... and the server's codes for one it will not store: bad value, too deep, invalid BSON, a name
 # with a dollar sign, a dot or nothing in it, failed validation, too large.
 _DOCUMENT_CODES = frozenset({2, 15, 22, 52, 55, 56, 57, 121, 10334, 17419, 17420})
@@ -1034,7 +1034,6 @@ class DocumentStore:
                     "run_sequence": Int64(load.run.sequence),
                     "content_hash": None,
                     "payload": None,
-                    "record": None,
                     "is_withdrawn": True,
                     "extracted_at": load.extracted_at,
                 }
@@ -1096,7 +1095,6 @@ def _documents(load: Load, fresh: Iterable[tuple[bytes, Record]]) -> list[Docume
             "run_sequence": run_sequence,
             "content_hash": content_hash,
             "payload": payload.decode(),
-            "record": orjson.loads(payload),
             "is_withdrawn": False,
             "extracted_at": load.extracted_at,
         }
@@ -1113,7 +1111,6 @@ def _restored(version: StoredVersion) -> Document:
         "run_sequence": Int64(version.run_sequence),
         "content_hash": version.content_hash,
         "payload": version.payload,
-        "record": None if version.payload is None else orjson.loads(version.payload),
         "is_withdrawn": is_withdrawn,
         "extracted_at": version.extracted_at,
     }
