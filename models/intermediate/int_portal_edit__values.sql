@@ -70,16 +70,15 @@ needed_payloads as (
 fields as (
 
     select
-        needed_payloads.dataset,
-        needed_payloads.record_key,
-        needed_payloads.run_sequence,
-        field.key as field,
-        field.value as json_value,
-        {{ json_value_text('field.value') }} as text_value
-    from needed_payloads
-    cross join {{ json_each('needed_payloads.payload') }} as field
+        dataset,
+        record_key,
+        run_sequence,
+        field_name as field,
+        field_value as json_value,
+        field_text as text_value
+    from {{ json_fields('needed_payloads', ['dataset', 'record_key', 'run_sequence'], 'payload') }}
     -- the number of the line in the producer's file says nothing of the record
-    where field.key <> 'num_ligne'
+    where field_name <> 'num_ligne'
 
 ),
 

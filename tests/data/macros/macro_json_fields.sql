@@ -1,4 +1,4 @@
--- json_each, json_value_text: one row per field, null where it is null or blank; rows are wrong
+-- json_fields, json_value_text: one row per field, null where it is null or blank; rows are wrong
 {% set object -%}
 '{"number": 86.5, "text": " A ", "blank": " ", "nothing": null, "inner": {"b": [1]}}'
 {%- endset %}
@@ -7,18 +7,19 @@ with
 
 payloads as (
 
-    select {{ json_from_text(object) }} as payload
+    select
+        1 as record_number,
+        {{ json_from_text(object) }} as payload
 
 ),
 
 found as (
 
     select
-        field.key as field,
-        {{ json_value_text('field.value') }} as text_value,
-        {{ json_text('field.value', 'b') }} as inner_text
-    from payloads
-    cross join {{ json_each('payloads.payload') }} as field
+        field_name as field,
+        field_text as text_value,
+        {{ json_text('field_value', 'b') }} as inner_text
+    from {{ json_fields('payloads', ['record_number'], 'payload') }}
 
 ),
 
