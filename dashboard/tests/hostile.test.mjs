@@ -166,6 +166,29 @@ test("a collège without point, address or UAI is not on the map and is in the t
   });
 });
 
+test("a rate of few candidates is marked on the map, in the table and on the collège's page", async () => {
+  const document = JSON.parse(original);
+  const result = document.results.findLast((row) =>
+    document.college_school_years.some(
+      (place) => place.college_id === row.college_id && place.school_year === row.school_year,
+    ),
+  );
+  for (const row of document.results) row.is_small_sample = false;
+  Object.assign(result, { is_small_sample: true, candidates: 12 });
+  const { college_id: id, school_year: year } = result;
+  await onDocument(document, async (page) => {
+    await visit(page, `#/map?year=${year}&measure=success`, "map");
+    assert.match(
+      await page.locator(`.map a.point[data-college="${id}"]`).getAttribute("aria-label"),
+      /petit effectif/,
+    );
+    assert.equal(await page.locator(".map a.point[aria-label*='petit effectif']").count(), 1);
+    await page.locator(".legend .sign.small").waitFor();
+    await visit(page, `#/college/${id}`, "college");
+    assert.match(await page.locator(".badge.small").first().textContent(), /^petit effectif.*12 candidats/);
+  });
+});
+
 test("data that cannot be loaded are said to be, in words", async () => {
   const server = await serve("/nonexistent", {});
   await server.close();

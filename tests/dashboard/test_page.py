@@ -37,11 +37,13 @@ def test_what_needs_no_browser(node: None) -> None:
     assert "fail 0" in node_test("unit")
 
 
-def test_every_view_on_the_sample(site: Path, chromium: str, sample: Built) -> None:
+@pytest.mark.parametrize("states", ["sample", "real"])
+def test_every_view(site: Path, chromium: str, states: str, request: pytest.FixtureRequest) -> None:
+    built: Built = request.getfixturevalue(states)
     node_test(
         "page",
         DASHBOARD_SITE=str(site),
-        DASHBOARD_DOCUMENT=str(sample.document),
+        DASHBOARD_DOCUMENT=str(built.document),
         CHROMIUM=chromium,
     )
 
