@@ -14,6 +14,18 @@ COPY pyproject.toml README.md ./
 COPY ingestion ingestion
 RUN .venv/bin/pip install --no-deps --no-build-isolation -e .
 
+FROM base AS artifacts-environment
+COPY requirements/artifacts.txt requirements/
+RUN python -m venv .venv-artifacts \
+    && .venv-artifacts/bin/pip install --no-deps --require-hashes -r requirements/artifacts.txt
+
+FROM node:24.20.0-bookworm-slim@sha256:ba849c60be29959425b8734d57b8b4b7d56f98edd9504c9af091d5281095a71e AS dashboard
+WORKDIR /app/dashboard
+COPY dashboard/package.json dashboard/package-lock.json dashboard/.npmrc ./
+RUN npm ci
+COPY dashboard .
+RUN npm run build
+
 FROM base AS airflow-environment
 COPY requirements/airflow.txt requirements/
 RUN python -m venv .venv-airflow \
@@ -29,10 +41,14 @@ RUN apt-get update \
     && mkdir /data && chown colleges:colleges /data /app
 USER 10001
 COPY --from=app-environment --chown=colleges /app/.venv .venv
+COPY --from=artifacts-environment --chown=colleges /app/.venv-artifacts .venv-artifacts
 COPY --chown=colleges . .
+COPY --from=dashboard --chown=colleges /app/dashboard/dist dashboard/dist
 ENV PATH=/app/.venv/bin:$PATH COLLEGES_HOME=/data
-# Make finds its environments installed: the docs need nothing that is only for developers.
-RUN cp profiles.example.yml profiles.yml && touch .venv/base .venv/dev && dbt --quiet parse
+# Make finds its environments and the page's code made.
+RUN cp profiles.example.yml profiles.yml \
+    && touch .venv/base .venv-artifacts/ready dashboard/dist/index.html \
+    && dbt --quiet parse
 VOLUME /data
 ENTRYPOINT ["/app/deploy/entrypoint"]
 CMD ["colleges", "run"]

@@ -57,11 +57,16 @@ docs: .venv/dev profiles.yml  ## The dbt docs of what is built, one file without
 	cp target/static_index.html site/dbt/index.html
 	@echo "Open site/dbt/index.html"
 
-# The marts' rows go in last: the build empties its directory first.
-dashboard: .venv/base profiles.yml dashboard/node_modules/.package-lock.json  ## The page over what is built, for any web server: site/dashboard/
-	cd dashboard && npm run --silent build -- --logLevel warn
-	$(BIN)/python -m dashboard.export --out site/dashboard/data/dashboard.json
+dashboard: .venv/base profiles.yml dashboard/dist/index.html  ## The page over what is built, for any web server: site/dashboard/
+	$(BIN)/python -m dashboard.export --out dashboard/dist/data/dashboard.json
+	mkdir -p site && rm -rf site/dashboard && cp -R dashboard/dist site/dashboard
 	@echo "Built site/dashboard/. To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site/dashboard"
+
+# Without the rows; npm is called for where a source changed alone, so that an image needs none.
+dashboard/dist/index.html: dashboard/index.html dashboard/vite.config.js dashboard/package-lock.json $(shell find dashboard/src -type f)
+	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
+	cd dashboard && npm run --silent build -- --logLevel warn
+	touch $@
 
 dashboard/node_modules/.package-lock.json: dashboard/package-lock.json dashboard/.npmrc
 	@command -v npm >/dev/null || { echo "The dashboard is built with Node.js 20.19 or newer and npm; neither is on the PATH." >&2; exit 1; }
@@ -72,7 +77,7 @@ bench: .venv/dev profiles.yml  ## The dbt build at scales 1, 10 and 100 of the s
 	$(BIN)/python benchmarks/models/scale.py
 
 clean:  ## Remove build output, and the data if it is the synthetic sample
-	rm -rf target logs site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf target logs site dashboard/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	if [ -e "$(COLLEGES_HOME)/SYNTHETIC" ]; then rm -rf "$(COLLEGES_HOME)"; fi
 
 install: .venv/base  ## Install what running needs

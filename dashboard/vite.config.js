@@ -4,5 +4,5 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "./",
   publicDir: false,
-  build: { outDir: "../site/dashboard", emptyOutDir: true, target: "es2023", chunkSizeWarningLimit: 800 },
+  build: { outDir: "dist", emptyOutDir: true, target: "es2023", chunkSizeWarningLimit: 800 },
 });
