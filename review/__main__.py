@@ -1,0 +1,178 @@
+"""``python -m review``: build base and working tree side by side and report what differs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from review.build import (
+    ReviewError,
+    Side,
+    build,
+    checked_out,
+    git,
+    load_sample,
+    merge_base,
+    timed,
+    write_docs,
+)
+from review.compare import Comparison, compare
+from review.render import Report, render
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+@click.command()
+@click.option("--base", default="main", show_default=True, help="Branch or commit compared with.")
+@click.option(
+    "--raw",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Build from the raw schema of this DuckDB file instead of the synthetic sample.",
+)
+@click.option(
+    "--out", default=PROJECT_DIR / "target" / "review", type=click.Path(path_type=Path),
+    help="Where report.md, report.json and the builds go.",
+)  # fmt: skip
+@click.option("--docs", is_flag=True, help="Write docs.html and lineage.html too.")
+@click.option("--artifacts-url", default="", help="Where the report will say these files are.")
+def main(base: str, raw: Path | None, out: Path, docs: bool, artifacts_url: str) -> None:
+    """Write what the working tree changes, compared with where it left BASE.
+
+    Ends with 1 where the working tree does not build or a test fails, with 2 where the review
+    itself cannot be made.
+    """
+    try:
+        report = review(base, raw, out.resolve(), artifacts_url)
+        text = render(report)
+        (out / "report.md").write_text(text, encoding="utf-8")
+        (out / "report.json").write_text(
+            json.dumps(_machine(report), indent=1, ensure_ascii=False), encoding="utf-8"
+        )
+        click.echo(text)
+        if docs and not report.is_failed:
+            for file in write_docs(PROJECT_DIR, out.resolve()):
+                click.echo(f"wrote {file}", err=True)
+    except ReviewError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    sys.exit(int(report.is_failed))
+
+
+def review(base: str, raw: Path | None, out: Path, artifacts_url: str) -> Report:
+    """Build both sides and compare them.
+
+    Raises:
+        ReviewError: the review cannot be made.
+    """
+    import duckdb
+
+    out.mkdir(parents=True, exist_ok=True)
+    seconds: dict[str, float] = {}
+    commit = merge_base(PROJECT_DIR, base)
+    with timed(seconds, "raw"):
+        loaded = raw or load_sample(PROJECT_DIR, out)
+        warehouse = out / "warehouse.duckdb"
+        _copy_raw(loaded, warehouse)
+    base_side, base_missing = None, ""
+    with timed(seconds, "base"), checked_out(PROJECT_DIR, commit) as folder:
+        if (folder / "dbt_project.yml").exists():
+            base_side = build(folder, "base", commit, warehouse, out, test=False)
+            base_missing = _why_incomparable(base_side)
+        else:
+            base_missing = "The base has no dbt project."
+    with timed(seconds, "PR"):
+        head = git(PROJECT_DIR, "rev-parse", "--short=10", "HEAD").decode().strip()
+        head += " + uncommitted" if git(PROJECT_DIR, "status", "--porcelain") else ""
+        pr_side = build(PROJECT_DIR, "pr", head, warehouse, out, test=True)
+    with timed(seconds, "compare"), duckdb.connect(str(warehouse), read_only=True) as connection:
+        comparison = compare(None if base_missing else base_side, pr_side, connection)
+    return Report(
+        base_name=base,
+        base_commit=commit,
+        head_commit=head,
+        raw="the raw data given" if raw else "the same synthetic sample",
+        base=base_side,
+        base_missing=base_missing,
+        pr=pr_side,
+        comparison=comparison,
+        seconds=seconds,
+        artifacts_url=artifacts_url,
+    )
+
+
+def _copy_raw(source: Path, warehouse: Path) -> None:
+    """A fresh file with ``raw`` alone: what else the source holds is not under review."""
+    import duckdb
+
+    for file in (warehouse, warehouse.with_name(warehouse.name + ".wal")):
+        file.unlink(missing_ok=True)
+    with duckdb.connect(str(warehouse)) as connection:
+        # Bound, not written into the statement: a path is data.
+        connection.execute(f"attach {_literal(str(source))} as given (read_only)")
+        tables = connection.execute(
+            "select table_name from duckdb_tables() "
+            "where database_name = 'given' and schema_name = 'raw'"
+        ).fetchall()
+        connection.execute("create schema raw")
+        for (table,) in tables:
+            name = '"' + table.replace('"', '""') + '"'
+            connection.execute(f"create table raw.{name} as from given.raw.{name}")
+        connection.execute("detach given")
+    if not tables:
+        raise ReviewError(
+            f"{source} has no tables in a schema raw: there is nothing to build from."
+        )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _why_incomparable(base: Side) -> str:
+    if base.manifest is None or base.problems:
+        first = base.problems[0]
+        place = f" ({first.file}{f':{first.line}' if first.line else ''})" if first.file else ""
+        return f"The base does not build: {first.name}{place}\n{first.message}"
+    schemas = {
+        node["schema"]
+        for node in base.manifest["nodes"].values()
+        if node["resource_type"] in {"model", "seed", "snapshot"}
+    }
+    if strange := sorted(schema for schema in schemas if not schema.startswith("base_")):
+        return (
+            "The base does not put COLLEGES_SCHEMA_PREFIX before its schemas, so its tables would "
+            f"be the working tree's own: {', '.join(strange)}"
+        )
+    return ""
+
+
+def _machine(report: Report) -> dict[str, object]:
+    """What the report rests on, without the manifests."""
+
+    def side(built: Side | None) -> dict[str, object] | None:
+        if built is None:
+            return None
+        return {
+            "commit": built.commit,
+            "problems": [asdict(problem) for problem in built.problems],
+            "warnings": list(built.warnings),
+            "not_built": list(built.skipped),
+        }
+
+    comparison: Comparison = report.comparison
+    return {
+        "base": side(report.base),
+        "base_missing": report.base_missing,
+        "pr": side(report.pr),
+        "is_same": not report.base_missing and comparison.is_same,
+        "seconds": report.seconds,
+        "comparison": asdict(comparison),
+    }
+
+
+if __name__ == "__main__":
+    main()
