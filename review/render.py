@@ -348,10 +348,11 @@ def _times(report: Report) -> str:
         [code(t.name), "—" if t.base_s is None else f"{t.base_s:.2f}", f"{t.pr_s:.2f}"]
         for t in slowest
     ]
+    table = _table(("model", "base s", "PR s"), cells, ":-", "-:", "-:")
     base, pr = sum(time.base_s or 0 for time in times), sum(time.pr_s for time in times)
     return (
         f"<details><summary>Build time: {base:.1f} s → {pr:.1f} s over all models; "
-        f"the slowest {len(cells)}</summary>\n\n{_table(('model', 'base s', 'PR s'), cells, ':-', '-:', '-:')}\n"
+        f"the slowest {len(cells)}</summary>\n\n{table}\n"
         "One build of a small sample: differences under two seconds say nothing.\n\n</details>\n"
     )
 
