@@ -186,12 +186,12 @@ class Manifest:
 
     def __init__(self, path: Path, target: str) -> None:
         try:
-            self._manifest = json.loads(path.read_text(encoding="utf-8"))
+            self.content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BuildError(
                 f"No dbt manifest at {path} ({error}): run `make demo` or `make run` first."
             ) from error
-        adapter = self._manifest["metadata"]["adapter_type"]
+        adapter = self.content["metadata"]["adapter_type"]
         if adapter != target:
             raise BuildError(
                 f"{path} was written for {adapter}, the export reads {target}: run"
@@ -205,7 +205,7 @@ class Manifest:
             BuildError: the project had no such model when it was last built.
         """
         try:
-            node: Mapping[str, Any] = self._manifest["nodes"][f"model.{PROJECT}.{name}"]
+            node: Mapping[str, Any] = self.content["nodes"][f"model.{PROJECT}.{name}"]
         except KeyError:
             raise BuildError(
                 f"dbt's manifest has no model {name}: run `dbt build` on this version."

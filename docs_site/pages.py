@@ -1,0 +1,304 @@
+"""Every page of our own, out of templates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from docs_site import downloads, markdown
+from docs_site.artifacts import BAD, NOT_RUN, Artifacts, Check, Mart
+from docs_site.facts import Fact, facts_of, read_facts
+from docs_site.sources import DatasetState, Terms, utc
+from ingestion.settings import PROJECT_DIR
+from ingestion.warehouse import Connection
+
+HERE = Path(__file__).resolve().parent
+DOCUMENTS = PROJECT_DIR / "docs"
+SHOWN_EDITS = 200
+"""Rows of one portal's edits of one day on the changelog; the rest is in the download."""
+
+MART_GROUPS = {
+    "dim": "Dimensions",
+    "fct": "Facts",
+    "bridge": "Bridges",
+    "agg": "Aggregates",
+    "rpt": "Reports for who maintains the data",
+}
+OTHER_MARTS = "Under the names of the old project"
+
+
+@dataclass(frozen=True)
+class MartPage:
+    """A mart with all that its page says of it."""
+
+    mart: Mart
+    terms: Terms
+    downloads: list[downloads.Download]
+    checks: list[Check]
+    facts: list[Fact]
+
+    @property
+    def status(self) -> str:
+        """The worst status of its checks."""
+        return worst(self.checks)
+
+    @property
+    def changed_at(self) -> datetime | None:
+        return max((s.changed_at for s in self.terms.sources if s.changed_at), default=None)
+
+    @property
+    def next_expected(self) -> DatasetState | None:
+        """The source that is due first."""
+        due = [source for source in self.terms.sources if source.expected_on]
+        return min(due, key=lambda source: source.expected_on or date.max, default=None)
+
+    @property
+    def late(self) -> list[DatasetState]:
+        return [source for source in self.terms.sources if source.timeliness == "late"]
+
+    @property
+    def citation(self) -> str:
+        return "; ".join(downloads.attribution_lines(self.terms))
+
+
+def worst(checks: Iterable[Check]) -> str:
+    """``pass`` where every check that ran did."""
+    statuses = {check.status for check in checks}
+    for status in (*BAD, "pass"):
+        if status in statuses:
+            return status
+    return NOT_RUN
+
+
+def render_site(
+    out: Path,
+    connection: Connection,
+    artifacts: Artifacts,
+    marts: list[Mart],
+    states: Mapping[str, DatasetState],
+    now: datetime,
+) -> int:
+    """Write every page of our own and the downloads.
+
+    Args:
+        out: the site's directory; pages of others in it stay.
+        connection: an open warehouse.
+        artifacts: of the build that made its marts.
+        marts: of the project.
+        states: of the datasets, by id.
+        now: UTC.
+
+    Returns:
+        How many pages.
+    """
+    is_synthetic = any(load["is_synthetic"] for state in states.values() for load in state.loads)
+    facts = read_facts((DOCUMENTS / "data-quality.md").read_text(encoding="utf-8"))
+    files = out / "data" / "files"
+    files.mkdir(parents=True, exist_ok=True)
+    mart_pages = []
+    for mart in marts:
+        terms = Terms(tuple(states[dataset_id] for dataset_id in mart.datasets))
+        mart_pages.append(
+            MartPage(
+                mart=mart,
+                terms=terms,
+                downloads=downloads.write(
+                    connection, mart, terms, files, exported_at=now, is_synthetic=is_synthetic
+                ),
+                checks=[check for check in artifacts.checks if mart.node in check.nodes],
+                facts=facts_of(mart, facts, artifacts),
+            )
+        )
+    documents = _documents()
+    write = _Writer(
+        out,
+        is_synthetic=is_synthetic,
+        built_at=now,
+        last_build=artifacts.last_build,
+        has_dashboard=(out / "dashboard" / "index.html").exists(),
+        has_changelog=True,
+        states=states,
+        marts={page.mart.name: page for page in mart_pages},
+        documents=documents,
+        bad=BAD,
+        loads_mart="fct_source_load",
+    )
+    problems = sorted(
+        (check for check in artifacts.checks if check.status in BAD),
+        key=lambda check: (BAD.index(check.status), check.name),
+    )
+    summary: dict[str, Any] = {
+        "tests": Counter(c.status for c in artifacts.checks if c.kind == "test"),
+        "unit_tests": Counter(c.status for c in artifacts.checks if c.kind == "unit_test"),
+        "problems": problems,
+        "figures": _figures(connection, artifacts),
+    }
+    write("index.html", "home.fr.html.j2", language="fr", **summary)
+    write("en/index.html", "home.en.html.j2", **summary)
+    write("data/index.html", "data.html.j2", groups=_grouped(mart_pages))
+    for page in mart_pages:
+        write(f"data/{page.mart.name}.html", "mart.html.j2", page=page)
+    write(
+        "quality/index.html",
+        "quality.html.j2",
+        facts=[(section, list(rows)) for section, rows in groupby(facts, lambda f: f.section)],
+        removals=_edits(connection, artifacts, "edit_type <> 'edited'"),
+        runs=sorted({load["run_sequence"] for s in states.values() for load in s.loads}),
+        **summary,
+    )
+    write(
+        "changelog/index.html",
+        "changelog.html.j2",
+        changes=_college_changes(connection, artifacts),
+        edits=_edits(connection, artifacts, "true"),
+        shown_edits=SHOWN_EDITS,
+    )
+    write("docs/index.html", "documents.html.j2")
+    for name, (title, _) in documents.items():
+        write(f"docs/{name}.html", "document.html.j2", title=title, name=name)
+    (out / "style.css").write_bytes((HERE / "style.css").read_bytes())
+    return write.count
+
+
+class _Writer:
+    """Renders templates into files; every link in them is relative to the page."""
+
+    def __init__(self, out: Path, **shared: Any) -> None:
+        self._out = out
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {
+            "markdown": markdown.inline,
+            "day": _day,
+            "number": _number,
+            "size": _size,
+        }
+        self._environment.globals.update(shared)
+        self.count = 0
+
+    def __call__(self, path: str, template: str, language: str = "en", **context: Any) -> None:
+        file = self._out / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        root = "../" * path.count("/")
+        text = self._environment.get_template(template).render(
+            root=root, path=path, language=language, **context
+        )
+        file.write_text(text, encoding="utf-8")
+        self.count += 1
+
+
+def _day(value: datetime | date | None, language: str = "en") -> str:
+    if value is None:
+        return "jamais" if language == "fr" else "never"
+    return f"{value:%d/%m/%Y}" if language == "fr" else f"{value:%Y-%m-%d}"
+
+
+def _number(value: int) -> str:
+    # a narrow no-break space, as French and ISO 80000 group thousands
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def _size(value: int) -> str:
+    return f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{max(1, round(value / 1e3))} kB"
+
+
+def _grouped(pages: list[MartPage]) -> list[tuple[str, list[MartPage]]]:
+    groups: dict[str, list[MartPage]] = {
+        heading: [] for heading in (*MART_GROUPS.values(), OTHER_MARTS)
+    }
+    for page in pages:
+        prefix = page.mart.name.partition("_")[0]
+        heading = OTHER_MARTS if page.mart.is_legacy else MART_GROUPS.get(prefix, OTHER_MARTS)
+        groups[heading].append(page)
+    return [(heading, found) for heading, found in groups.items() if found]
+
+
+def _documents() -> dict[str, tuple[str, Markup]]:
+    """Documents of ``docs/`` and the changelog of the models: name → title and content."""
+    paths = [*sorted(DOCUMENTS.glob("*.md")), PROJECT_DIR / "CHANGELOG.md"]
+    names = {path.name for path in paths}
+    return {
+        path.stem: markdown.page(path.read_text(encoding="utf-8"), partial(_resolve, names))
+        for path in paths
+    }
+
+
+def _resolve(names: set[str], target: str) -> str | None:
+    """Where a link between documents leads; None for one into the repository."""
+    file, _, fragment = target.partition("#")
+    if file not in names:
+        return None
+    return f"{Path(file).stem}.html" + (f"#{fragment}" if fragment else "")
+
+
+def _figures(connection: Connection, artifacts: Artifacts) -> dict[str, Any]:
+    """The first answers, for the landing page."""
+    relation = artifacts.manifest.relation
+    total, open_ = connection.rows(
+        f"select count(*), count_if(is_open) from {relation('dim_college')}"  # noqa: S608
+    )[0]
+    years, first, last, rows = connection.rows(
+        "select count(distinct school_year), min(school_year), max(school_year), count(*)"  # noqa: S608
+        f" from {relation('fct_college_school_year')}"
+    )[0]
+    changes = connection.rows(
+        "select count(*)"  # noqa: S608
+        f" from {relation('fct_college_change')} where change_type <> 'respelled'"
+    )[0][0]
+    return {
+        "colleges": total,
+        "open": open_,
+        "school_years": years,
+        "first_school_year": first,
+        "last_school_year": last,
+        "college_school_years": rows,
+        "changes": changes,
+    }
+
+
+def _college_changes(connection: Connection, artifacts: Artifacts) -> list[dict[str, Any]]:
+    """Changes between school years, latest first, with the collège's name."""
+    names = ["school_year", "college_name", "change_type", "from_value", "to_value", "moved_m"]
+    relation = artifacts.manifest.relation
+    return [
+        dict(zip(names, row, strict=True))
+        for row in connection.rows(
+            "select change.school_year, college.college_name, change.change_type,"  # noqa: S608
+            " change.from_value, change.to_value, change.moved_m"
+            f" from {relation('fct_college_change')} as change"
+            f" left join {relation('dim_college')} as college"
+            " on change.college_id = college.college_id"
+            " order by change.school_year desc, college.college_name, change.change_type"
+        )
+    ]
+
+
+def _edits(
+    connection: Connection, artifacts: Artifacts, condition: str
+) -> list[tuple[tuple[datetime, str, str], list[dict[str, Any]]]]:
+    """What portals did to published records, by pull, dataset and type; latest first."""
+    names = ["detected_at", "dataset", "edit_type", "record_key", "field", "old_value", "new_value"]
+    rows = [
+        dict(zip(names, map(utc, row), strict=True))
+        for row in connection.rows(
+            f"select {', '.join(names)} from {artifacts.manifest.relation('fct_portal_edit')}"  # noqa: S608
+            f" where {condition}"
+            " order by detected_at desc, dataset, edit_type, record_key, field"
+        )
+    ]
+    grouped = groupby(rows, lambda row: (row["detected_at"], row["dataset"], row["edit_type"]))
+    return [(key, list(group)) for key, group in grouped]

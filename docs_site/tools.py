@@ -1,0 +1,123 @@
+"""The two sites of others inside the site: dbt's own docs, and dbt-colibri's column lineage."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ingestion.errors import BuildError
+from ingestion.settings import PROJECT_DIR, Settings
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_S = 900
+COLIBRI = PROJECT_DIR / ".venv-artifacts" / "bin" / "colibri"
+
+
+def dbt_docs(settings: Settings, target_path: Path, out: Path) -> Path:
+    """Write dbt's docs of the project as one file, ``out/index.html``.
+
+    Args:
+        settings: which warehouse to describe.
+        target_path: of the build. dbt works in ``docs/`` below it: in the same directory it would
+            overwrite the results of the build.
+        out: a directory, made if need be.
+
+    Returns:
+        The directory that holds dbt's ``manifest.json`` (compiled) and ``catalog.json``.
+
+    Raises:
+        BuildError: dbt said no.
+    """
+    working = target_path / "docs"
+    _run(
+        "dbt docs generate",
+        [
+            *(sys.executable, "-m", "dbt.cli.main", "--quiet", "docs", "generate"),
+            *("--project-dir", str(PROJECT_DIR)),
+            *("--profiles-dir", os.environ.get("DBT_PROFILES_DIR") or str(PROJECT_DIR)),
+            *("--target", settings.target, "--target-path", str(working)),
+        ],
+        COLLEGES_HOME=str(settings.home),
+    )
+    page = (working / "index.html").read_text(encoding="utf-8")
+    # `dbt docs generate --static` puts the JSON in as it is: a description with </script> in it
+    # would end the script. Within JSON, < stands in strings only.
+    for name in ("manifest", "catalog"):
+        content = (working / f"{name}.json").read_text(encoding="utf-8")
+        placeholder = f'"{name.upper()}.JSON INLINE DATA"'
+        if placeholder not in page:
+            raise BuildError(f"dbt's docs page has no place for {name}.json: dbt has changed.")
+        page = page.replace(placeholder, content.replace("<", "\\u003c"))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "index.html").write_text(page, encoding="utf-8")
+    return working
+
+
+def column_lineage(docs: Path, out: Path) -> Path:
+    """Write the column lineage as one file, ``out/index.html``.
+
+    Args:
+        docs: the directory that `dbt_docs` returned.
+        out: a directory, made if need be.
+
+    Returns:
+        The lineage as JSON, beside dbt's files.
+
+    Raises:
+        BuildError: dbt-colibri is not installed, failed, or could not follow a column.
+    """
+    if not COLIBRI.exists():
+        raise BuildError(
+            f"No dbt-colibri at {COLIBRI}: `make docs` installs it, `make .venv-artifacts/ready`"
+            " alone."
+        )
+    working = docs / "lineage"
+    said = _run(
+        "dbt-colibri",
+        [
+            *(str(COLIBRI), "generate", "--disable-telemetry", "--output-dir", str(working)),
+            *("--manifest", str(docs / "manifest.json"), "--catalog", str(docs / "catalog.json")),
+        ],
+        DBT_COLIBRI_NO_VERSION_CHECK="1",
+    )
+    # It goes on without the columns it could not follow, and says so in its log alone.
+    if lost := [line for line in said.splitlines() if "[ERROR]" in line]:
+        raise BuildError(
+            f"dbt-colibri could not follow {len(lost)} columns to where they come from, the first:"
+            f" {lost[0]}. Its version and sqlglot's are pinned in requirements/artifacts.in."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(working / "index.html", out / "index.html")
+    return working / "colibri-manifest.json"
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """A file that a tool wrote."""
+    content: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _run(name: str, command: list[str], **environ: str) -> str:
+    logger.info("%s …", name)
+    try:
+        done = subprocess.run(  # noqa: S603
+            command,
+            cwd=PROJECT_DIR,
+            env=os.environ | {"DO_NOT_TRACK": "1"} | environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"`{name}` took more than {TIMEOUT_S} s and was ended.") from error
+    if done.returncode:
+        raise BuildError(f"`{name}` failed (exit {done.returncode}):\n{done.stdout[-3000:]}")
+    return done.stdout
