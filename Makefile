@@ -51,11 +51,8 @@ lint: .venv/dev profiles.yml  ## Every linter and type check
 		$(BIN)/dbt --quiet parse --target snowflake --target-path target/snowflake \
 		--warn-error-options '{"error": ["Deprecations"]}'
 
-docs: .venv/dev profiles.yml  ## The dbt docs of what is built, one file without remote requests: site/dbt/index.html
-	$(BIN)/dbt --quiet docs generate --static
-	mkdir -p site/dbt
-	cp target/static_index.html site/dbt/index.html
-	@echo "Open site/dbt/index.html"
+docs: .venv/base .venv-artifacts/ready profiles.yml  ## The documentation site of what is built, dbt's docs and column lineage in it: site/
+	$(BIN)/python -m docs_site --out site
 
 dashboard: .venv/base profiles.yml dashboard/dist/index.html  ## The page over what is built, for any web server: site/dashboard/
 	$(BIN)/python -m dashboard.export --out dashboard/dist/data/dashboard.json
