@@ -16,7 +16,8 @@ import pytest
 from dashboard import export
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
-from tests.dashboard.conftest import DASHBOARD, Built, run
+from tests.browser import run
+from tests.dashboard.conftest import DASHBOARD, Built
 from tests.snowflake.conftest import Fake, account, fake
 
 __all__ = ["account", "fake"]
@@ -85,6 +86,18 @@ def test_a_table_names_no_dataset_that_it_does_not_descend_from(sample: Built) -
             if node.startswith("source.")
         }
         assert set(document["table_datasets"][name]) <= sources, name
+
+
+def test_the_dashboards_exposures_are_the_marts_it_exports(sample: Built) -> None:
+    exposures = json.loads(sample.manifest.read_text())["exposures"].values()
+    exposed = {
+        node.split(".")[-1]
+        for exposure in exposures
+        if exposure["name"].startswith("dashboard_")
+        for node in exposure["depends_on"]["nodes"]
+    }
+    exported = {table.model for table in (*export.TABLES.values(), export.DISTANCES)}
+    assert exposed == exported | {export.LOAD_MODEL}
 
 
 def test_queries_for_looker_studio_run_and_their_marts_are_its_exposure(sample: Built) -> None:
