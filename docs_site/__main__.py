@@ -45,7 +45,8 @@ def build(settings: Settings, out: Path) -> int:
         )
     for name in OURS:
         shutil.rmtree(out / name, ignore_errors=True)
-    docs = tools.dbt_docs(settings, target_path, out / "dbt")
+    docs = tools.describe(settings, target_path)
+    tools.dbt_page(docs, out / "dbt")
     lineage = tools.column_lineage(docs, out / "lineage")
     marts = artifacts.marts(Lineage(tools.read_json(lineage), artifacts))
     now = datetime.now(UTC)

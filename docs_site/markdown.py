@@ -19,7 +19,7 @@ _SLUG = re.compile(r"[^\w\- ]")
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
-_WIDE = ("table_open", "fence", "code_block")
+_WIDE = {"table_open": "Table", "fence": "Code", "code_block": "Code"}
 _WIDE_END = ("table_close", "fence", "code_block")
 
 
@@ -50,8 +50,9 @@ def page(text: str, resolve: Resolve) -> tuple[str, Markup]:
             elif child.type == "link_close" and not is_link:
                 child.tag = "span"
         # What may be wider than the page scrolls within it, by the keyboard too.
-        if token.type in _WIDE:
-            shown.append(_html('<div class="scroll" tabindex="0" role="group" aria-label="Wide">'))
+        if label := _WIDE.get(token.type):
+            scroll = f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">'
+            shown.append(_html(scroll))
         shown.append(token)
         if token.type in _WIDE_END:
             shown.append(_html("</div>"))

@@ -125,7 +125,6 @@ def render_site(
         built_at=now,
         last_build=artifacts.last_build,
         has_dashboard=(out / "dashboard" / "index.html").exists(),
-        has_changelog=True,
         states=states,
         marts={page.mart.name: page for page in mart_pages},
         documents=documents,
@@ -184,6 +183,7 @@ class _Writer:
         self._environment.filters |= {
             "markdown": markdown.inline,
             "day": _day,
+            "moment": _moment,
             "number": _number,
             "size": _size,
         }
@@ -204,7 +204,13 @@ class _Writer:
 def _day(value: datetime | date | None, language: str = "en") -> str:
     if value is None:
         return "jamais" if language == "fr" else "never"
-    return f"{value:%d/%m/%Y}" if language == "fr" else f"{value:%Y-%m-%d}"
+    shown = f"{value:%d/%m/%Y}" if language == "fr" else f"{value:%Y-%m-%d}"
+    return Markup('<time datetime="{}">{}</time>').format(f"{value:%Y-%m-%d}", shown)
+
+
+def _moment(value: datetime, language: str = "en") -> str:
+    between = " à " if language == "fr" else " "
+    return Markup("{}{}{} UTC").format(_day(value, language), between, f"{value:%H:%M}")
 
 
 def _number(value: int) -> str:

@@ -19,51 +19,64 @@ TIMEOUT_S = 900
 COLIBRI = PROJECT_DIR / ".venv-artifacts" / "bin" / "colibri"
 
 
-def dbt_docs(settings: Settings, target_path: Path, out: Path) -> Path:
-    """Write dbt's docs of the project as one file, ``out/index.html``.
+def describe(settings: Settings, target_path: Path) -> Path:
+    """Let dbt compile the project and describe the warehouse.
 
     Args:
-        settings: which warehouse to describe.
+        settings: which warehouse.
         target_path: of the build. dbt works in ``docs/`` below it: in the same directory it would
             overwrite the results of the build.
-        out: a directory, made if need be.
 
     Returns:
-        The directory that holds dbt's ``manifest.json`` (compiled) and ``catalog.json``.
+        The directory that holds dbt's ``index.html``, ``manifest.json`` and ``catalog.json``.
 
     Raises:
         BuildError: dbt said no.
     """
-    working = target_path / "docs"
+    docs = target_path / "docs"
     _run(
         "dbt docs generate",
         [
             *(sys.executable, "-m", "dbt.cli.main", "--quiet", "docs", "generate"),
             *("--project-dir", str(PROJECT_DIR)),
             *("--profiles-dir", os.environ.get("DBT_PROFILES_DIR") or str(PROJECT_DIR)),
-            *("--target", settings.target, "--target-path", str(working)),
+            *("--target", settings.target, "--target-path", str(docs)),
         ],
         COLLEGES_HOME=str(settings.home),
     )
-    page = (working / "index.html").read_text(encoding="utf-8")
-    # `dbt docs generate --static` puts the JSON in as it is: a description with </script> in it
-    # would end the script. Within JSON, < stands in strings only.
+    return docs
+
+
+def dbt_page(docs: Path, out: Path) -> None:
+    """Write dbt's docs as one file, ``out/index.html``.
+
+    `dbt docs generate --static` puts the JSON in as it is: a description with </script> in it would
+    end the script.
+
+    Args:
+        docs: the directory that `describe` returned.
+        out: a directory, made if need be.
+
+    Raises:
+        BuildError: this dbt's page has no place for the JSON.
+    """
+    page = (docs / "index.html").read_text(encoding="utf-8")
     for name in ("manifest", "catalog"):
-        content = (working / f"{name}.json").read_text(encoding="utf-8")
+        content = (docs / f"{name}.json").read_text(encoding="utf-8")
         placeholder = f'"{name.upper()}.JSON INLINE DATA"'
         if placeholder not in page:
             raise BuildError(f"dbt's docs page has no place for {name}.json: dbt has changed.")
+        # Within JSON, < stands in strings only.
         page = page.replace(placeholder, content.replace("<", "\\u003c"))
     out.mkdir(parents=True, exist_ok=True)
     (out / "index.html").write_text(page, encoding="utf-8")
-    return working
 
 
 def column_lineage(docs: Path, out: Path) -> Path:
     """Write the column lineage as one file, ``out/index.html``.
 
     Args:
-        docs: the directory that `dbt_docs` returned.
+        docs: the directory that `describe` returned.
         out: a directory, made if need be.
 
     Returns:

@@ -13,15 +13,15 @@ const TYPES = {
 const BASE = "/paris-colleges/dashboard/"; // a path below the root, as on a project's pages
 
 // `dashboard.json` is served as `document`, everything else from the built page.
-export async function serve(directory, document) {
+export async function serve(directory, document, base = BASE) {
   const data = JSON.stringify(document);
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url.split(/[?#]/)[0]);
-    if (path === `${BASE}data/dashboard.json`)
+    if (document && path === `${base}data/dashboard.json`)
       return response.writeHead(200, { "content-type": TYPES[".json"] }).end(data);
     const file = join(
       directory,
-      normalize(path.startsWith(BASE) ? path.slice(BASE.length) || "index.html" : "none"),
+      normalize(path.startsWith(base) ? path.slice(base.length) || "index.html" : "none"),
     );
     if (!existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
     response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
@@ -29,7 +29,7 @@ export async function serve(directory, document) {
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   return {
-    url: `http://127.0.0.1:${server.address().port}${BASE}`,
+    url: `http://127.0.0.1:${server.address().port}${base}`,
     close: () => new Promise((closed) => server.close(closed)),
   };
 }
@@ -49,7 +49,8 @@ export const launch = () =>
   });
 
 // A page whose requests beyond `url` are refused and remembered, and so is everything it complains of.
-export async function open(browser, url, { hash = "", ...options } = {}) {
+// `hash` may be any address below `url`; `ready` is what the page shows once it is drawn.
+export async function open(browser, url, { hash = "", ready = "body[data-ready]", ...options } = {}) {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: "reduce",
@@ -72,7 +73,7 @@ export async function open(browser, url, { hash = "", ...options } = {}) {
   );
   page.on("dialog", (dialog) => complaints.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   await page.goto(url + hash);
-  await page.waitForSelector("body[data-ready]");
+  await page.waitForSelector(ready);
   return { page, complaints, close: () => context.close() };
 }
 

@@ -1,0 +1,60 @@
+"""The whole site, as `make docs` builds it on the demo."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from docs_site.artifacts import Artifacts, Lineage, Mart
+from docs_site.tools import read_json
+from ingestion.settings import Settings
+from tests.browser import chromium, node, run
+from tests.demo import demo
+from tests.end_to_end.conftest import Home
+
+__all__ = ["chromium", "demo", "node"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A built site and what it was built from."""
+
+    out: Path
+    home: Path
+    target_path: Path
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(home=self.home, target="duckdb")
+
+    @property
+    def lineage(self) -> Path:
+        return self.target_path / "docs" / "lineage" / "colibri-manifest.json"
+
+    def artifacts(self, target_path: Path | None = None) -> Artifacts:
+        return Artifacts(target_path or self.target_path, "duckdb")
+
+    def marts(self, artifacts: Artifacts) -> dict[str, Mart]:
+        lineage = Lineage(read_json(self.lineage), artifacts)
+        return {mart.name: mart for mart in artifacts.marts(lineage)}
+
+
+@pytest.fixture(scope="session")
+def site(demo: Home, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Built on a copy: dbt wants the warehouse for itself."""
+    home = tmp_path_factory.mktemp("docs")
+    shutil.copy(demo.path / "warehouse.duckdb", home)
+    shutil.copytree(demo.path / "dbt-target", home / "target")
+    run(["make", "--silent", ".venv-artifacts/ready"])
+    run(
+        [sys.executable, "-m", "docs_site", "--out", str(home / "site")],
+        COLLEGES_HOME=str(home),
+        COLLEGES_TARGET="duckdb",
+        DBT_TARGET_PATH=str(home / "target"),
+        DBT_LOG_PATH=str(home / "logs"),
+    )
+    return Site(home / "site", home, home / "target")

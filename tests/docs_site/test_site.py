@@ -1,0 +1,304 @@
+"""The site: in a browser, its downloads, its figures, and what it does with hostile text."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from docs_site import pages, tools
+from docs_site.__main__ import main
+from docs_site.artifacts import Origin
+from docs_site.facts import facts_of, read_facts
+from docs_site.sources import Counts, DatasetState, Terms, dataset_states
+from ingestion.errors import BuildError
+from ingestion.registry import registry
+from ingestion.settings import PROJECT_DIR, Settings
+from ingestion.warehouse import open_warehouse
+from tests.browser import run
+from tests.docs_site.conftest import Site
+
+pytestmark = pytest.mark.timeout(900)
+
+COLLEGES = "etablissements-scolaires-colleges"
+RESULTS = "fr-en-indicateurs-valeur-ajoutee-colleges"
+HOSTILE = (
+    "</script><script>window.hostile=1</script><img src=x onerror=window.hostile=1>"
+    " [a](javascript:window.hostile=1)"
+)
+
+
+def in_browser(name: str, site: Path, chromium: str, **environ: str) -> None:
+    test = PROJECT_DIR / "tests" / "docs_site" / f"{name}.test.mjs"
+    command = ["node", "--test", "--test-reporter=spec", str(test)]
+    run(command, timeout=800, DOCS_SITE=str(site), CHROMIUM=chromium, **environ)
+
+
+def test_every_page(site: Site, node: None, chromium: str) -> None:
+    manifest = site.target_path / "docs" / "manifest.json"
+    in_browser("site", site.out, chromium, DOCS_MANIFEST=str(manifest))
+
+
+def test_hostile_text_stays_text(site: Site, node: None, chromium: str, tmp_path: Path) -> None:
+    shutil.copytree(site.target_path, tmp_path / "target")
+    shutil.copy(site.home / "warehouse.duckdb", tmp_path)
+    with closing(duckdb.connect(tmp_path / "warehouse.duckdb")) as database:
+        database.execute("update marts.dim_college set college_name = ?", [HOSTILE])
+        database.execute("update marts.fct_college_change set from_value = ?", [HOSTILE])
+        database.execute(
+            "update marts.fct_portal_edit set record_key = ?, field = ?", [HOSTILE] * 2
+        )
+    for path in (tmp_path / "target").rglob("manifest.json"):
+        manifest = json.loads(path.read_text())
+        for node_ in manifest["nodes"].values():
+            node_["description"] = f"Grain: {HOSTILE}. " + HOSTILE
+            for column in node_["columns"].values():
+                column["description"] = HOSTILE
+        path.write_text(json.dumps(manifest))
+    results = tmp_path / "target" / "run_results.json"
+    content = json.loads(results.read_text())
+    for result in content["results"]:
+        result |= {"status": "fail", "message": HOSTILE}
+    results.write_text(json.dumps(content))
+    hostile = Site(tmp_path / "site", tmp_path, tmp_path / "target")
+    render(hostile)
+    tools.dbt_page(hostile.target_path / "docs", hostile.out / "dbt")
+    tools.column_lineage(hostile.target_path / "docs", hostile.out / "lineage")
+    page = (hostile.out / "data" / "dim_college.html").read_text()
+    assert "&lt;img src=x" in page
+    assert "<img" not in page
+    assert 'href="javascript' not in page
+    in_browser("hostile", hostile.out, chromium)
+
+
+def render(site: Site, now: datetime | None = None) -> None:
+    """Our own pages alone, within this process."""
+    now = now or datetime.now(UTC)
+    artifacts = site.artifacts()
+    marts = list(site.marts(artifacts).values())
+    with open_warehouse(site.settings, purpose="read").connect() as connection:
+        states = dataset_states(connection, artifacts, now)
+        pages.render_site(site.out, connection, artifacts, marts, states, now)
+
+
+def test_downloads_hold_every_row_and_say_what_they_are(site: Site) -> None:
+    marts = site.marts(site.artifacts())
+    files = site.out / "data" / "files"
+    assert len(list(files.iterdir())) == 4 * len(marts)
+    with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
+        for name, mart in marts.items():
+            rows = database.execute(f"select count(*) from marts.{name}").fetchall()[0][0]
+            csv_file, parquet = (files / f"SYNTHETIC_{name}.{kind}" for kind in ("csv", "parquet"))
+            with csv_file.open(encoding="utf-8", newline="") as file:
+                header, *content = csv.reader(file)
+            assert len(content) == rows, name
+            columns = [column.name for column in mart.columns]
+            assert header == columns
+            same = f"select {', '.join(columns)} from"
+            for one, other in (("mart", "file"), ("file", "mart")):
+                relations = {"mart": f"marts.{name}", "file": f"'{parquet}'"}
+                # the Parquet file's timestamps carry UTC, the mart's are naive
+                database.execute("set timezone = 'UTC'")
+                differing = database.execute(
+                    f"select count(*) from ({same} {relations[one]}"
+                    f" except all {same} {relations[other]})"
+                ).fetchall()
+                assert differing == [(0,)], name
+            for path in (csv_file, parquet):
+                metadata = json.loads(path.with_name(f"{path.name}-metadata.json").read_text())
+                assert metadata["url"] == path.name
+                assert metadata["schema:numberOfItems"] == rows
+                described = metadata["tableSchema"]["columns"]
+                assert [column["name"] for column in described] == columns
+                assert all(column["dc:description"] for column in described)
+                assert metadata["tableSchema"]["primaryKey"] == list(mart.key)
+                assert metadata["dc:description"].startswith("SYNTHETIC SAMPLE")
+                licences = {source["dc:license"]["@id"] for source in metadata["schema:isBasedOn"]}
+                assert bool(licences) == ("dc:license" in metadata)
+                if any("odbl" in licence for licence in licences):
+                    assert "odbl" in metadata["dc:license"]["@id"]
+
+
+def test_a_formula_in_a_csv_is_text(site: Site, tmp_path: Path) -> None:
+    shutil.copy(site.home / "warehouse.duckdb", tmp_path)
+    with closing(duckdb.connect(tmp_path / "warehouse.duckdb")) as database:
+        database.execute("update marts.dim_college set address = '=1+1', longitude = -1.5")
+    artifacts = site.artifacts()
+    mart = site.marts(artifacts)["dim_college"]
+    settings = Settings(home=tmp_path, target="duckdb")
+    with open_warehouse(settings, purpose="read").connect() as connection:
+        states = dataset_states(connection, artifacts, datetime.now(UTC))
+        terms = Terms(tuple(states[dataset] for dataset in mart.datasets))
+        csv_file, _ = pages.downloads.write(
+            connection, mart, terms, tmp_path, exported_at=datetime.now(UTC), is_synthetic=False
+        )
+    with csv_file.path.open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (row["address"], row["longitude"]) == ("'=1+1", "-1.5")
+    assert csv_file.path.name == "dim_college.csv"
+
+
+def test_columns_know_where_they_come_from(site: Site) -> None:
+    marts = site.marts(site.artifacts())
+    origins = {
+        f"{mart.name}.{column.name}": column.origins
+        for mart in marts.values()
+        for column in mart.columns
+    }
+    assert all(origins.values())
+    assert origins["fct_college_result.success_rate_pct"] == (Origin("dataset", RESULTS),)
+    assert origins["fct_college_school_year.address"] == (Origin("dataset", COLLEGES),)
+    assert origins["fct_college_distance.distance_km"] == (Origin("dataset", COLLEGES),)
+    assert origins["fct_college_distance.school_year"] == (Origin("calendar"),)
+    assert origins["fct_source_load.rows_new"] == (Origin("ledger"),)
+    assert origins["agg_school_year.pair_count"] == (Origin("here"),)
+    # through a union, which a newer sqlglot hides from dbt-colibri
+    assert Origin("dataset", COLLEGES) in origins["fct_college_change.from_value"]
+    assert Origin("decisions", "college_identity_decisions") in origins["dim_college.college_id"]
+    # by what the columns show, not by all that the model descends from
+    assert marts["fct_college_distance"].datasets == (COLLEGES,)
+    assert set(marts["dim_school_year"].datasets) >= {COLLEGES, RESULTS}
+    assert marts["fct_source_load"].datasets == ()
+
+
+def state(**changes: Any) -> DatasetState:
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    load = {"status": "finished", "extracted_at": now - timedelta(days=100), "rows_new": 1}
+    nothing = dict.fromkeys(("rows_changed", "rows_restored", "rows_withdrawn"), 0)
+    return replace(
+        DatasetState(
+            dataset=registry()[COLLEGES],
+            cadence="yearly",
+            late_after=timedelta(days=400),
+            counts=Counts(10, 10, 1, 9, 9, 9),
+            now=now,
+            loads=[nothing | load],
+        ),
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "timeliness"),
+    [
+        ({}, "on_time"),
+        ({"now": datetime(2027, 9, 1, tzinfo=UTC)}, "due"),
+        ({"now": datetime(2028, 1, 1, tzinfo=UTC)}, "late"),
+        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "late_after": None}, "due"),
+        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "cadence": "ended"}, "unscheduled"),
+        ({"loads": []}, "never"),
+    ],
+)
+def test_lateness(changes: dict[str, Any], timeliness: str) -> None:
+    assert state(**changes).timeliness == timeliness
+
+
+def test_a_pull_that_changed_nothing_is_no_update() -> None:
+    changed = state().loads[0]
+    idle = changed | {"rows_new": 0, "extracted_at": state().now}
+    assert state(loads=[changed, idle]).changed_at == changed["extracted_at"]
+
+
+def test_counts_agree_at_every_stage_but_for_what_was_kept_out() -> None:
+    counts = state().counts
+    assert counts.agrees
+    for change in ({"raw": 8}, {"staging": None}, {"kept": 10}, {"received": 9}, {"portal": None}):
+        assert not replace(counts, **change).agrees, change
+
+
+def test_the_demo_is_reconciled_and_a_lost_row_shows(site: Site, tmp_path: Path) -> None:
+    shutil.copy(site.home / "warehouse.duckdb", tmp_path)
+    with closing(duckdb.connect(tmp_path / "warehouse.duckdb")) as database:
+        database.execute(
+            "delete from raw.opendata_paris__arrondissements where record_key ="
+            " (select min(record_key) from raw.opendata_paris__arrondissements)"
+        )
+    artifacts = site.artifacts()
+    for home, differing in ((site.home, set()), (tmp_path, {"arrondissements"})):
+        settings = Settings(home=home, target="duckdb")
+        with open_warehouse(settings, purpose="read").connect() as connection:
+            states = dataset_states(connection, artifacts, datetime.now(UTC))
+        assert {name for name, state in states.items() if not state.counts.agrees} == differing
+
+
+def test_failures_come_first_and_a_late_source_is_badged(site: Site, tmp_path: Path) -> None:
+    shutil.copytree(site.target_path, tmp_path / "target")
+    shutil.copy(site.home / "warehouse.duckdb", tmp_path)
+    results = tmp_path / "target" / "run_results.json"
+    content = json.loads(results.read_text())
+    broken = next(
+        r for r in content["results"] if "unique_dim_college_college_id" in r["unique_id"]
+    )
+    broken |= {"status": "fail", "message": "Got 3 results", "failures": 3}
+    results.write_text(json.dumps(content))
+    later = Site(tmp_path / "site", tmp_path, tmp_path / "target")
+    render(later, now=datetime.now(UTC) + timedelta(days=500))
+    quality = (later.out / "quality" / "index.html").read_text()
+    first, second = quality.index("unique_dim_college_college_id"), quality.index("fields_drifted")
+    assert first < second < quality.index('id="freshness"')
+    assert 'badge late">late' in quality
+    mart = (later.out / "data" / "dim_college.html").read_text()
+    assert "Got 3 results" in mart
+    assert 'badge late">late' in mart
+    assert 'badge late">en retard' in (later.out / "index.html").read_text()
+    assert 'badge late">late' not in (site.out / "en" / "index.html").read_text()
+
+
+def test_known_issues_stand_with_the_marts_they_touch(site: Site) -> None:
+    artifacts = site.artifacts()
+    marts = site.marts(artifacts)
+    facts = read_facts((PROJECT_DIR / "docs" / "data-quality.md").read_text(encoding="utf-8"))
+    assert len(facts) > 30
+    touching = {name: facts_of(mart, facts, artifacts) for name, mart in marts.items()}
+    assert "Each pair once." in {fact.fact for fact in touching["fct_college_distance"]}
+    assert "Addresses are respelled." in {fact.fact for fact in touching["fct_college_change"]}
+    assert all(len(found) < 15 for found in touching.values())
+
+
+def test_the_build_keeps_its_results(site: Site) -> None:
+    """`dbt docs generate` writes results of its own; those of the build stay the site's."""
+    assert site.artifacts().last_build.command == "dbt build"
+    assert {check.status for check in site.artifacts().checks if check.kind == "test"} == {
+        "pass",
+        "warn",
+    }
+
+
+def test_nothing_built_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("COLLEGES_HOME", str(tmp_path))
+    monkeypatch.setenv("COLLEGES_TARGET", "duckdb")
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    assert main(["--out", str(tmp_path / "site")]) == 1
+    assert "run `make demo` or `make run` first" in caplog.text
+    assert not (tmp_path / "site").exists()
+
+
+def test_lineage_that_lost_columns_is_refused(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "colibri"
+    said.write_text("#!/bin/sh\necho '[ERROR] Unexpected error processing model x, column y'\n")
+    said.chmod(0o755)
+    monkeypatch.setattr(tools, "COLIBRI", said)
+    with pytest.raises(BuildError, match="could not follow 1 columns"):
+        tools.column_lineage(site.target_path / "docs", tmp_path)
+
+
+def test_a_dashboard_that_is_built_is_linked_and_left_alone(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    (out / "dashboard").mkdir(parents=True)
+    (out / "dashboard" / "index.html").write_text("here")
+    render(replace(site, out=out))
+    assert (out / "dashboard" / "index.html").read_text() == "here"
+    assert 'href="dashboard/index.html"' in (out / "index.html").read_text()
+    assert "dashboard/index.html" not in (site.out / "index.html").read_text()
