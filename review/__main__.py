@@ -46,7 +46,7 @@ def main(base: str, raw: Path | None, out: Path, docs: bool, artifacts_url: str)
     itself cannot be made.
     """
     try:
-        report = review(base, raw, out.resolve(), artifacts_url)
+        report = review(PROJECT_DIR, base, raw, out.resolve(), artifacts_url)
         text = render(report)
         (out / "report.md").write_text(text, encoding="utf-8")
         (out / "report.json").write_text(
@@ -62,7 +62,7 @@ def main(base: str, raw: Path | None, out: Path, docs: bool, artifacts_url: str)
     sys.exit(int(report.is_failed))
 
 
-def review(base: str, raw: Path | None, out: Path, artifacts_url: str) -> Report:
+def review(project: Path, base: str, raw: Path | None, out: Path, artifacts_url: str) -> Report:
     """Build both sides and compare them.
 
     Raises:
@@ -72,22 +72,22 @@ def review(base: str, raw: Path | None, out: Path, artifacts_url: str) -> Report
 
     out.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
-    commit = merge_base(PROJECT_DIR, base)
+    commit = merge_base(project, base)
     with timed(seconds, "raw"):
-        loaded = raw or load_sample(PROJECT_DIR, out)
+        loaded = raw or load_sample(project, out)
         warehouse = out / "warehouse.duckdb"
         _copy_raw(loaded, warehouse)
     base_side, base_missing = None, ""
-    with timed(seconds, "base"), checked_out(PROJECT_DIR, commit) as folder:
+    with timed(seconds, "base"), checked_out(project, commit) as folder:
         if (folder / "dbt_project.yml").exists():
             base_side = build(folder, "base", commit, warehouse, out, test=False)
             base_missing = _why_incomparable(base_side)
         else:
             base_missing = "The base has no dbt project."
     with timed(seconds, "PR"):
-        head = git(PROJECT_DIR, "rev-parse", "--short=10", "HEAD").decode().strip()
-        head += " + uncommitted" if git(PROJECT_DIR, "status", "--porcelain") else ""
-        pr_side = build(PROJECT_DIR, "pr", head, warehouse, out, test=True)
+        head = git(project, "rev-parse", "--short=10", "HEAD").decode().strip()
+        head += " + uncommitted" if git(project, "status", "--porcelain") else ""
+        pr_side = build(project, "pr", head, warehouse, out, test=True)
     with timed(seconds, "compare"), duckdb.connect(str(warehouse), read_only=True) as connection:
         comparison = compare(None if base_missing else base_side, pr_side, connection)
     return Report(

@@ -13,18 +13,16 @@ import json
 import os
 import re
 import sys
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
+from review.github import AUTHOR, GitHub, GitHubError
+
 MARKER = "<!-- paris-colleges: review -->"
-AUTHOR = "github-actions[bot]"
 LIMIT = 65_000
 """Characters of a comment; GitHub takes 65 536."""
 MAX_BYTES = 1_000_000
-TIMEOUT_S = 30
 MAX_PAGES = 50
 
 _TAGS = r"/?(?:details|summary|code|pre|sub)>|br/?>"
@@ -73,67 +71,35 @@ def body(report: Path, event: dict[str, Any]) -> str:
     return f"{MARKER}\n{text}"
 
 
-class GitHub:
-    """The few calls of GitHub's API that are needed."""
+def pull_request(github: GitHub, run: dict[str, Any]) -> int | None:
+    """The open pull request whose head this run built; None where it moved on or closed.
 
-    def __init__(self, api_url: str, repository: str, token: str) -> None:
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-            raise CommentError(f"{repository!r} names no repository.")
-        self.url = f"{api_url}/repos/{repository}"
-        self.repository = repository
-        self.token = token
+    The event lists none for a fork, so its branch is looked up and its head compared.
+    """
+    head = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
+    query = urllib.parse.urlencode({"state": "open", "head": head, "per_page": 100})
+    numbers = [
+        pull["number"]
+        for pull in github.call("GET", f"/pulls?{query}")
+        if pull["head"]["sha"] == run["head_sha"]
+        and (pull["head"]["repo"] or {}).get("full_name") == run["head_repository"]["full_name"]
+    ]
+    return int(numbers[0]) if len(numbers) == 1 else None
 
-    def call(self, method: str, path: str, data: dict[str, str] | None = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310
-            self.url + path,
-            method=method,
-            data=None if data is None else json.dumps(data).encode(),
-            headers={
-                "Accept": "application/vnd.github+json",
-                "Authorization": f"Bearer {self.token}",
-                "Content-Type": "application/json",
-                "X-GitHub-Api-Version": "2022-11-28",
-            },
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            said = error.read(500).decode(errors="replace")
-            raise CommentError(
-                f"GitHub answered {error.code} to {method} {path}: {said}"
-            ) from error
-        except (urllib.error.URLError, TimeoutError, ValueError) as error:
-            raise CommentError(f"{method} {path} at GitHub failed: {error}") from error
 
-    def pull_request(self, run: dict[str, Any]) -> int | None:
-        """The open pull request whose head this run built; None where it moved on or closed.
-
-        The event lists none for a fork, so its branch is looked up and its head compared.
-        """
-        head = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
-        query = urllib.parse.urlencode({"state": "open", "head": head, "per_page": 100})
-        numbers = [
-            pull["number"]
-            for pull in self.call("GET", f"/pulls?{query}")
-            if pull["head"]["sha"] == run["head_sha"]
-            and (pull["head"]["repo"] or {}).get("full_name") == run["head_repository"]["full_name"]
-            and pull["base"]["repo"]["full_name"] == self.repository
-        ]
-        return int(numbers[0]) if len(numbers) == 1 else None
-
-    def upsert(self, number: int, text: str) -> str:
-        """Edit our comment or, the first time, write it; the address of it."""
-        for page in range(1, MAX_PAGES + 1):
-            comments = self.call("GET", f"/issues/{number}/comments?per_page=100&page={page}")
-            for comment in comments:
-                # The marker alone proves nothing: anybody can write one.
-                if comment["user"]["login"] == AUTHOR and comment["body"].startswith(MARKER):
-                    path = f"/issues/comments/{int(comment['id'])}"
-                    return str(self.call("PATCH", path, {"body": text})["html_url"])
-            if len(comments) < 100:
-                break
-        return str(self.call("POST", f"/issues/{number}/comments", {"body": text})["html_url"])
+def upsert(github: GitHub, number: int, text: str) -> str:
+    """Edit our comment or, the first time, write it; the address of it."""
+    for page in range(1, MAX_PAGES + 1):
+        comments = github.call("GET", f"/issues/{number}/comments?per_page=100&page={page}")
+        for comment in comments:
+            # The marker alone proves nothing: anybody can write one.
+            if comment["user"]["login"] == AUTHOR and comment["body"].startswith(MARKER):
+                path = f"/issues/comments/{int(comment['id'])}"
+                return str(github.call("PATCH", path, {"body": text})["html_url"])
+        if len(comments) < 100:
+            break
+    written = github.call("POST", f"/issues/{number}/comments", {"body": text})
+    return str(written["html_url"])
 
 
 def main() -> int:
@@ -143,21 +109,14 @@ def main() -> int:
     report = parser.parse_args().report
     try:
         event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-        github = GitHub(
-            os.environ.get("GITHUB_API_URL", "https://api.github.com"),
-            os.environ["GITHUB_REPOSITORY"],
-            os.environ["GH_TOKEN"],
-        )
-        number = github.pull_request(event["workflow_run"])
+        github = GitHub.from_environment()
+        number = pull_request(github, event["workflow_run"])
         if number is None:
             print("No open pull request has this commit as its head: nothing to comment on.")  # noqa: T201
             return 0
-        print(github.upsert(number, body(report, event)))  # noqa: T201
-    except CommentError as error:
+        print(upsert(github, number, body(report, event)))  # noqa: T201
+    except (CommentError, GitHubError) as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    except KeyError as error:
-        print(f"Error: the environment or the event lacks {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
