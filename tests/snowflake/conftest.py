@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ingestion.settings import PROJECT_DIR
 
 ACCOUNT = "TESTORG-FAKE"
-USER = "COLLEGES_LOADER"
-START_TIMEOUT_S = 60
+USER = "COLLEGES_PIPELINE"
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class Fake:
             "SNOWFLAKE_USER": USER,
             "SNOWFLAKE_PRIVATE_KEY_PATH": str(self.key_path),
             "SNOWFLAKE_ROLE": "COLLEGES_TRANSFORMER",
+            "SNOWFLAKE_LOADER_ROLE": "COLLEGES_LOADER",
             "SNOWFLAKE_WAREHOUSE": "COLLEGES",
             "SNOWFLAKE_DATABASE": self.database,
             "SNOWFLAKE_HOST": "127.0.0.1",
@@ -60,16 +60,27 @@ class Fake:
         told: dict[str, Any] = answer.json()
         return told
 
+    def told(self, what: str) -> Any:
+        """What the server says of itself."""
+        answer = requests.get(f"http://127.0.0.1:{self.port}/-/control", timeout=30)
+        answer.raise_for_status()
+        return answer.json()[what]
+
     @property
     def log(self) -> list[dict[str, Any]]:
-        """Sign-ins and statements since it was emptied."""
-        answer = requests.get(f"http://127.0.0.1:{self.port}/-/control", timeout=30)
-        entries: list[dict[str, Any]] = answer.json()["log"]
+        """Sign-ins, statements and uploads since it was emptied."""
+        entries: list[dict[str, Any]] = self.told("log")
         return entries
 
     @property
     def statements(self) -> list[str]:
         return [entry["sql"] for entry in self.log if "sql" in entry]
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must stand in no log: the lines of the private key, the tokens of sessions."""
+        tokens: list[str] = self.told("tokens")
+        return [*self.key_path.read_text().splitlines()[1:-1], *tokens]
 
     def connect(self, network_timeout: int = 20) -> Any:
         """A connection of the real connector."""
@@ -128,13 +139,18 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fake]:
             cwd=PROJECT_DIR,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=os.environ | {"TMPDIR": str(directory)},
+            # Should DuckDB bring it down, its log says where.
+            env=os.environ | {"TMPDIR": str(directory), "PYTHONFAULTHANDLER": "1"},
         )
         try:
             assert server.stdout is not None
             port = server.stdout.readline().strip()
             assert port, (directory / "server.log").read_text()[-2000:]
             yield Fake(int(port), key_path)
+            assert server.poll() is None, (
+                f"The fake account ended by itself with {server.returncode}: "
+                + (directory / "server.log").read_text()[-2000:]
+            )
         finally:
             server.terminate()
             server.wait(20)

@@ -266,6 +266,8 @@ class Account:
             user.upper(): load_pem_public_key(pem) for user, pem in keys.items()
         }
         self.refused: list[dict[str, str]] = []
+        self.sessions: dict[str, int] = {}
+        """Token → number of the session."""
         self.log: list[dict[str, Any]] = []
 
     async def login(self, request: Request) -> Response:
@@ -286,15 +288,24 @@ class Account:
 
     async def query(self, request: Request) -> Response:
         sql = (await _body(request))["sqlText"]
-        self.log.append({"sql": sql})
+        session = self.sessions.setdefault(fs_server.to_token(request), len(self.sessions))
+        self.log.append({"sql": sql, "session": session})
         for rule in self.refused:
             if re.search(rule["pattern"], sql, re.I | re.S):
                 return _sql_error("003001", "42501", f"SQL access control error:\n{rule['says']}")
         response: Response = await fs_server.query_request(request)
         return response
 
+    async def upload(self, request: Request) -> Response:
+        self.log.append({"uploaded": len(await request.body())})
+        response: Response = await fs_server.bucket_upload(request)
+        return response
+
     async def control(self, request: Request) -> Response:
-        """GET: the log. POST: what is refused, which shims are off, whether to empty the log."""
+        """GET: the log, and every session's token, which no log of ours may hold.
+
+        POST: what is refused, which shims are off, whether to empty the log.
+        """
         if request.method == "POST":
             order = await request.json()
             self.refused = order.get("refuse", self.refused)
@@ -304,7 +315,8 @@ class Account:
                 return JSONResponse({"unknown": sorted(unknown)}, status_code=400)
             if order.get("empty_log"):
                 self.log.clear()
-        return JSONResponse({"log": self.log, "shims": sorted(SHIMS)})
+        told = {"log": self.log, "shims": sorted(SHIMS), "tokens": list(self.sessions)}
+        return JSONResponse(told)
 
 
 async def _body(request: Request) -> Any:
@@ -320,13 +332,15 @@ def _sql_error(code: str, state: str, message: str) -> Response:
 def main(account: str, *users: str) -> None:
     keys = dict(user.split("=", 1) for user in users)
     door = Account(account, {user: Path(path).read_bytes() for user, path in keys.items()})
-    routes = fs_server.app.router.routes
-    ours = {"/session/v1/login-request": door.login, "/queries/v1/query-request": door.query}
-    fs_server.app.router.routes = [
+    ours = [
         Route("/-/control", door.control, methods=["GET", "POST"]),
-        *(Route(path, endpoint, methods=["POST"]) for path, endpoint in ours.items()),
-        *(route for route in routes if route.path not in ours),
+        Route("/session/v1/login-request", door.login, methods=["POST"]),
+        Route("/queries/v1/query-request", door.query, methods=["POST"]),
+        Route("/fs_bucket/{path:path}", door.upload, methods=["PUT"]),
     ]
+    replaced = {route.path for route in ours}
+    theirs = (route for route in fs_server.app.router.routes if route.path not in replaced)
+    fs_server.app.router.routes = [*ours, *theirs]
     listener = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()

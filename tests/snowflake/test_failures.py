@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -67,23 +71,10 @@ def _refusal(environ: dict[str, str]) -> str:
     return str(caught.value)
 
 
-def test_wrong_account(fake: Fake) -> None:
-    assert "has no account OTHER-ACCOUNT" in _refusal(
-        fake.environ | {"SNOWFLAKE_ACCOUNT": "OTHER-ACCOUNT"}
-    )
-
-
 def test_wrong_user(fake: Fake) -> None:
     assert "did not accept the key pair of SOMEBODY" in _refusal(
         fake.environ | {"SNOWFLAKE_USER": "SOMEBODY"}
     )
-
-
-def test_wrong_key(fake: Fake, tmp_path: Path) -> None:
-    write_key(tmp_path / "other.p8")
-    message = _refusal(fake.environ | {"SNOWFLAKE_PRIVATE_KEY_PATH": str(tmp_path / "other.p8")})
-    assert "did not accept the key pair of COLLEGES_LOADER" in message
-    assert "not the one registered" in message
 
 
 def test_a_file_that_is_no_key_is_not_quoted(fake: Fake, tmp_path: Path) -> None:
@@ -95,30 +86,87 @@ def test_a_file_that_is_no_key_is_not_quoted(fake: Fake, tmp_path: Path) -> None
     assert CANARY not in message
 
 
-def test_nobody_listens(fake: Fake) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert "did not answer" in _refusal(fake.environ | {"SNOWFLAKE_PORT": str(port)})
-
-
 def test_nobody_answers(fake: Fake) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert "did not answer" in _refusal(fake.environ | {"SNOWFLAKE_PORT": str(port)})
 
 
-def test_the_command_line_ends_in_a_minute_and_keeps_secrets(fake: Fake, tmp_path: Path) -> None:
-    """A whole run against a port where nobody listens: what was pulled stays in MongoDB."""
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Twenty records in MongoDB, to be loaded."""
+    # Short, for mongod's socket.
+    home = Path(tempfile.mkdtemp(prefix="colleges-sf-", dir="/tmp"))
+    try:
+        code, output, _ = _colleges(home, {}, "sample", "--out", str(home / "sample"))
+        assert code == 0, output
+        code, output, _ = _colleges(
+            home,
+            {"COLLEGES_TARGET": "duckdb"},
+            *("extract", "--dataset", "arrondissements", "--portal", output.splitlines()[0]),
+        )
+        assert code == 0, output
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _wrong_account(fake: Fake, _: Path) -> dict[str, str]:
+    return {"SNOWFLAKE_ACCOUNT": "OTHER-ACCOUNT"}
+
+
+def _wrong_key(fake: Fake, directory: Path) -> dict[str, str]:
+    write_key(directory / "other.p8")
+    return {"SNOWFLAKE_PRIVATE_KEY_PATH": str(directory / "other.p8")}
+
+
+def _nobody_listens(fake: Fake, _: Path) -> dict[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    code, output, seconds = _colleges(
-        tmp_path / "h", fake.environ | {"SNOWFLAKE_PORT": str(port)}, "load"
-    )
+        return {"SNOWFLAKE_PORT": str(server.getsockname()[1])}
+
+
+def _missing_grant(fake: Fake, _: Path) -> dict[str, str]:
+    says = f"Insufficient privileges to operate on schema '{fake.database}.RAW'."
+    fake.control(refuse=[{"pattern": "^copy into", "says": says}])
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (_wrong_account, "has no account OTHER-ACCOUNT"),
+        (_wrong_key, "other.p8 is not the one registered for that user"),
+        (_nobody_listens, "did not answer"),
+        (_missing_grant, "refused this to role COLLEGES_LOADER: .*Insufficient privileges"),
+    ],
+)
+def test_a_load_that_cannot_says_why_and_the_next_completes(
+    wrong: Callable[[Fake, Path], dict[str, str]],
+    message: str,
+    fake: Fake,
+    home: Path,
+    tmp_path: Path,
+) -> None:
+    """Within a minute, not 0, no trace, nothing half-loaded; then with nothing wrong."""
+    environ = fake.environ | wrong(fake, tmp_path)
+    code, output, seconds = _colleges(home, environ, "load", "--dataset", "arrondissements")
     assert code == 1
-    assert output.count("did not answer") == 1
+    assert len(re.findall(message, output)) == 1, output
     assert "Traceback" not in output
     assert seconds < A_MINUTE_S
-    assert not any(line in output for line in fake.key_path.read_text().splitlines()[1:-1])
+    assert not any(secret in output for secret in fake.secrets)
+    held = fake.query(
+        "select table_name from information_schema.tables where lower(table_schema) = 'raw'"
+        " and lower(table_name) not like '%dlt%'"
+    )
+    for (table,) in held:
+        assert fake.query(f"select count(*) from raw.{table}") == [(0,)], table
+
+    fake.control(refuse=[])
+    code, output, _ = _colleges(home, fake.environ, "load", "--dataset", "arrondissements")
+    assert code == 0, output
+    assert fake.query("select count(*) from raw.opendata_paris__arrondissements") == [(20,)]
+    assert fake.query("select count(*) from raw._source_load") == [(1,)]
 
 
 def test_dbt_alone_names_a_missing_variable(fake: Fake, tmp_path: Path) -> None:
@@ -140,3 +188,16 @@ def test_dbt_alone_names_a_missing_variable(fake: Fake, tmp_path: Path) -> None:
     assert done.returncode
     assert "SNOWFLAKE_ROLE" in done.stdout
     assert fake.log == []
+
+
+def test_every_setting_is_in_the_examples() -> None:
+    """What is read, but for the address of a fake account, can be set for the containers, too."""
+    read = {
+        name
+        for source in ("profiles.example.yml", "ingestion/warehouse.py", "docs/snowflake.md")
+        for name in re.findall(r"\bSNOWFLAKE_[A-Z_]*[A-Z]\b", (PROJECT_DIR / source).read_text())
+    } - {"SNOWFLAKE_HOST", "SNOWFLAKE_PORT", "SNOWFLAKE_PROTOCOL", "SNOWFLAKE_CHECK_DATABASE"}
+    assert {"SNOWFLAKE_ACCOUNT", "SNOWFLAKE_WAREHOUSE", "SNOWFLAKE_LOADER_ROLE"} <= read
+    for example in (".env.example", "compose.yaml", "docs/running-it-daily.md"):
+        text = (PROJECT_DIR / example).read_text()
+        assert {name for name in read if f"{name}=" in text or f"{name}:" in text} == read, example
