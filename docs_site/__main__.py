@@ -43,9 +43,9 @@ def build(settings: Settings, out: Path) -> int:
         raise WarehouseError(
             f"No warehouse at {settings.warehouse_path}: run `make demo` or `make run` first."
         )
+    docs = tools.describe(settings, target_path)
     for name in OURS:
         shutil.rmtree(out / name, ignore_errors=True)
-    docs = tools.describe(settings, target_path)
     tools.dbt_page(docs, out / "dbt")
     lineage = tools.column_lineage(docs, out / "lineage")
     marts = artifacts.marts(Lineage(tools.read_json(lineage), artifacts))

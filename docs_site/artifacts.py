@@ -50,7 +50,6 @@ class Check:
     """``test``, ``unit_test``, ``model``, ``seed``, ``snapshot``."""
     status: str
     message: str
-    failures: int | None
     nodes: frozenset[str]
     """Ids of the nodes it tests, or is."""
 
@@ -137,7 +136,6 @@ class Artifacts:
                     kind=kind,
                     status=result.get("status", NOT_RUN),
                     message=result.get("message") or "",
-                    failures=result.get("failures"),
                     nodes=frozenset(
                         node["depends_on"]["nodes"]
                         if kind in ("test", "unit_test")
@@ -241,17 +239,13 @@ class Artifacts:
                 return str(node["relation_name"])
         return None
 
-    def name_of(self, node_id: str) -> str:
-        """A node's name; of a calendar the model that counts it out."""
-        return node_id.split(".")[-1]
-
     def origin(self, node_id: str) -> Origin | None:
         """Where values of this node come from, if the search for an origin ends at it."""
         if node_id in self._sources:
             dataset = self.dataset_of(node_id)
             return Origin("dataset", dataset) if dataset else Origin("ledger")
         if node_id.startswith("seed."):
-            return Origin("decisions", self.name_of(node_id))
+            return Origin("decisions", node_id.split(".")[-1])
         node = self._nodes.get(node_id)
         if node and (kind := node["config"]["meta"].get("origin")):
             return Origin(str(kind))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
@@ -225,12 +225,3 @@ def _dates(load: dict[str, Any]) -> dict[str, str]:
 
 def _origin_id(kind: str, name: str) -> str:
     return name or f"paris-colleges: {kind}"
-
-
-def attribution_lines(terms: Terms) -> Sequence[str]:
-    """One line per source, as a citation has it."""
-    return [
-        f"{s.dataset.publisher}, « {s.dataset.title} », {s.url}, {s.dataset.licence}"
-        + (f", extracted {s.latest['extracted_at']:%Y-%m-%d}" if s.latest else "")
-        for s in terms.sources
-    ]

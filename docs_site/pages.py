@@ -33,7 +33,8 @@ MART_GROUPS = {
     "agg": "Aggregates",
     "rpt": "Reports for who maintains the data",
 }
-OTHER_MARTS = "Under the names of the old project"
+OTHER_MARTS = "Others"
+LEGACY_MARTS = "Under the names of the old project"
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,6 @@ class MartPage:
     @property
     def late(self) -> list[DatasetState]:
         return [source for source in self.terms.sources if source.timeliness == "late"]
-
-    @property
-    def citation(self) -> str:
-        return "; ".join(downloads.attribution_lines(self.terms))
 
 
 def worst(checks: Iterable[Check]) -> str:
@@ -224,11 +221,11 @@ def _size(value: int) -> str:
 
 def _grouped(pages: list[MartPage]) -> list[tuple[str, list[MartPage]]]:
     groups: dict[str, list[MartPage]] = {
-        heading: [] for heading in (*MART_GROUPS.values(), OTHER_MARTS)
+        heading: [] for heading in (*MART_GROUPS.values(), OTHER_MARTS, LEGACY_MARTS)
     }
     for page in pages:
         prefix = page.mart.name.partition("_")[0]
-        heading = OTHER_MARTS if page.mart.is_legacy else MART_GROUPS.get(prefix, OTHER_MARTS)
+        heading = LEGACY_MARTS if page.mart.is_legacy else MART_GROUPS.get(prefix, OTHER_MARTS)
         groups[heading].append(page)
     return [(heading, found) for heading, found in groups.items() if found]
 
@@ -283,12 +280,12 @@ def _college_changes(connection: Connection, artifacts: Artifacts) -> list[dict[
     return [
         dict(zip(names, row, strict=True))
         for row in connection.rows(
-            "select change.school_year, college.college_name, change.change_type,"  # noqa: S608
-            " change.from_value, change.to_value, change.moved_m"
-            f" from {relation('fct_college_change')} as change"
-            f" left join {relation('dim_college')} as college"
-            " on change.college_id = college.college_id"
-            " order by change.school_year desc, college.college_name, change.change_type"
+            "select events.school_year, colleges.college_name, events.change_type,"  # noqa: S608
+            " events.from_value, events.to_value, events.moved_m"
+            f" from {relation('fct_college_change')} as events"
+            f" left join {relation('dim_college')} as colleges"
+            " on events.college_id = colleges.college_id"
+            " order by events.school_year desc, colleges.college_name, events.change_type"
         )
     ]
 

@@ -71,7 +71,7 @@ class DatasetState:
     @property
     def latest(self) -> Load | None:
         """The latest pull that ended well."""
-        return next((load for load in reversed(self.loads) if load["status"] == "finished"), None)
+        return _latest(self.loads)
 
     @property
     def changed_at(self) -> datetime | None:
@@ -137,7 +137,7 @@ def _state(
         if warn_after.get("count")
         else None
     )
-    latest = next((load for load in reversed(loads) if load["status"] == "finished"), None)
+    latest = _latest(loads)
     raw = staging = None
     if latest:
         raw = _count(
@@ -163,6 +163,10 @@ def _state(
         now=now,
         loads=loads,
     )
+
+
+def _latest(loads: list[Load]) -> Load | None:
+    return next((load for load in reversed(loads) if load["status"] == "finished"), None)
 
 
 def _count(connection: Connection, relation: str) -> int:
@@ -202,6 +206,16 @@ class Terms:
     @property
     def attribution(self) -> str:
         return " ; ".join(dict.fromkeys(source.dataset.publisher for source in self.sources))
+
+    @property
+    def citation(self) -> str:
+        """Every source with its address, licence and extraction."""
+        return "; ".join(
+            f"{source.dataset.publisher}, « {source.dataset.title} », {source.url},"
+            f" {source.dataset.licence}"
+            + (f", extracted {source.latest['extracted_at']:%Y-%m-%d}" if source.latest else "")
+            for source in self.sources
+        )
 
     @property
     def extracted_at(self) -> datetime | None:
