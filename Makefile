@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-snowflake test-airflow snowflake-check airflow lint review docs dashboard bench clean install install-dev
+.PHONY: help demo run test test-snowflake test-airflow snowflake-check airflow lint review docs dashboard bench audit clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -24,8 +24,8 @@ run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a
 test: .venv/dev profiles.yml  ## All tests
 	env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
-test-snowflake: .venv/dev profiles.yml  ## The tests against a fake Snowflake account: long
-	$(BIN)/pytest tests/snowflake $(PYTEST_ARGS)
+test-snowflake: .venv/dev profiles.yml  ## The tests against a fake Snowflake account alone
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/snowflake $(PYTEST_ARGS)
 
 test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
 	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)
@@ -105,8 +105,20 @@ dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.jso
 	cd $* && npm ci --prefer-offline
 	touch $@
 
-bench: .venv/dev profiles.yml  ## The dbt build at scales 1, 10 and 100 of the sample: writes benchmarks/results/
-	$(BIN)/python benchmarks/models/scale.py
+# ONLY=hops | models | run; BENCH_ARGS goes to the one named. Without npm, ingestr is left out and the table says so.
+bench: .venv/dev .venv-bench/ready profiles.yml  ## Benchmarks, long: writes benchmarks/results/; ONLY=hops, models or run
+	command -v npm >/dev/null && npm --prefix benchmarks/duckdb ci --prefer-offline || true
+	$(if $(filter-out models run,$(or $(ONLY),hops)),$(BIN)/python -m benchmarks.hops.compare $(BENCH_ARGS))
+	$(if $(filter-out models run,$(or $(ONLY),hops)),.venv-bench/bin/python benchmarks/hops/plot.py)
+	$(if $(filter-out hops run,$(or $(ONLY),models)),$(BIN)/python -m benchmarks.models.scale $(BENCH_ARGS))
+	$(if $(filter-out hops models,$(or $(ONLY),run)),$(BIN)/python -m benchmarks.run.phases $(BENCH_ARGS))
+
+audit: .venv-bench/ready  ## Ask the database of advisories about every locked dependency: needs the network
+	@failed=0; for file in requirements/*.txt; do \
+		echo "$$file"; \
+		.venv-bench/bin/pip-audit --strict --progress-spinner off --timeout 15 --require-hashes --disable-pip --requirement "$$file" || failed=1; \
+	done; \
+	[ $$failed = 0 ] || { echo "Not all dependencies could be audited, or some have known holes: see above." >&2; exit 1; }
 
 clean:  ## Remove build output, and the data if it is the synthetic sample
 	rm -rf target logs site dashboard/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -136,8 +148,8 @@ profiles.yml: | profiles.example.yml
 	touch $@ $(if $(findstring dev,$@),.venv/base)
 
 # What does not agree with the project's pins gets an environment of its own: Airflow, which calls this one by path,
-# and the tools that read dbt's artifacts.
-.venv-airflow/ready .venv-artifacts/ready: .venv-%/ready: requirements/%.txt | .venv/base
+# the tools that read dbt's artifacts, and what the benchmarks compare with.
+.venv-airflow/ready .venv-artifacts/ready .venv-bench/ready: .venv-%/ready: requirements/%.txt | .venv/base
 	[ -x .venv-$*/bin/python ] || "$(PYTHON)" -m venv .venv-$*
 	if command -v uv >/dev/null; then \
 		uv pip install --quiet --compile-bytecode --python .venv-$*/bin/python --no-deps --require-hashes -r $<; \

@@ -171,8 +171,13 @@ def _version_id(
     return run_sequence.to_bytes(8, "big") + key + content
 
 
+def _heads(digests: NDArray[np.bytes_]) -> NDArray[np.uint64]:
+    """The first eight bytes of each digest as a whole number: in the same order."""
+    return digests.view(">u8")[::2].astype(np.uint64)
+
+
 class CurrentVersions:
-    """The current version of every record of a dataset: 56 bytes each.
+    """The current version of every record of a dataset: 64 bytes each.
 
     Two content hashes that agree in their first 16 bytes are taken for the same.
     """
@@ -199,6 +204,7 @@ class CurrentVersions:
         is_last[:-1] = digests[1:] != digests[:-1]
         self._rows = rows[is_last]
         self._digests = digests[is_last]
+        self._heads = _heads(self._digests)
 
     def compare(self, digests: Sequence[bytes], hashes: Sequence[bytes]) -> NDArray[np.int_]:
         """What each record of a page is: ``NEW``, ``CHANGED``, ``UNCHANGED`` or ``RESTORED``.
@@ -210,7 +216,7 @@ class CurrentVersions:
         if not len(self._rows):
             return np.full(len(digests), self.NEW)
         wanted = np.frombuffer(b"".join(digests), dtype=f"S{DIGEST_BYTES}")
-        places = np.minimum(np.searchsorted(self._digests, wanted), len(self._rows) - 1)
+        places = self._places(wanted)
         found = self._rows["hash"][places]
         return np.select(
             [
@@ -221,6 +227,18 @@ class CurrentVersions:
             [self.NEW, self.RESTORED, self.UNCHANGED],
             self.CHANGED,
         )
+
+    def _places(self, wanted: NDArray[np.bytes_]) -> NDArray[np.intp]:
+        """Where each digest is, or some other place where it is not there."""
+        # Whole numbers are found four times as fast as texts.
+        heads, last = _heads(wanted), len(self._rows) - 1
+        places = np.minimum(np.searchsorted(self._heads, heads), last)
+        # Two digests may agree in their first half.
+        is_next = (self._heads[places] == heads) & (self._digests[places] != wanted)
+        if is_next.any():
+            found = np.searchsorted(self._digests, wanted[is_next])
+            places[is_next] = np.minimum(found, last)
+        return places
 
     def missing(self, seen: KeyDigests) -> list[bytes]:
         """The ids of the present records' current versions whose keys were not seen."""
@@ -479,7 +497,9 @@ class DocumentStore:
             self._set_entry(run, dataset, entry)
         return load
 
-    def write_page(self, load: Load, records: Sequence[Record]) -> PageCounts:
+    def write_page(
+        self, load: Load, records: Sequence[Record], digests: Sequence[bytes] | None = None
+    ) -> PageCounts:
         """Write those records of a page that are new, changed or back.
 
         A record that MongoDB refuses goes to the quarantine, and its neighbours are written.
@@ -488,10 +508,12 @@ class DocumentStore:
             load: as `begin_load` returned it.
             records: (record key, content hash in hex, JSON text in UTF-8), no key twice in a
                 load; some 5 000 of them make the best use of a round trip.
+            digests: of the record keys, where they are at hand.
         """
         self._check_lock()
         with mongodb_errors(f"write records of {load.dataset.dataset_id}"):
-            digests = [digest(record_key) for record_key, _, _ in records]
+            if digests is None:
+                digests = [digest(record_key) for record_key, _, _ in records]
             hashes = [bytes.fromhex(content_hash[:32]) for _, content_hash, _ in records]
             kinds = self._current(load).compare(digests, hashes)
             written = np.flatnonzero(kinds != CurrentVersions.UNCHANGED).tolist()

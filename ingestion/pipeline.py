@@ -102,7 +102,9 @@ def run(
 
     open_warehouse(settings)  # a wrong setting stops the run before anything is opened
     outcome = Outcome()
-    with _locked_store(settings, "run") as store:
+    with ExitStack() as stack:
+        with outcome.timed("start"):
+            store = stack.enter_context(_locked_store(settings, "run"))
         for state in portal_states or (None,):
             with outcome.timed("extract"):
                 results = _extract_state(
