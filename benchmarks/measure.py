@@ -52,16 +52,19 @@ def run(
         ) as process,
     ):
         started = time.perf_counter()
-        while process.returncode is None:
-            if time.perf_counter() - started > timeout:
-                process.kill()
-                sys.exit(f"{command[0]} …: stopped after {timeout} s")
-            peak = max(peak, _resident(process.pid))
-            pid, status, used = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                process.returncode = os.waitstatus_to_exitcode(status)
-            else:
-                time.sleep(SAMPLE_EVERY_S)
+        try:
+            while process.returncode is None:
+                if time.perf_counter() - started > timeout:
+                    sys.exit(f"{command[0]} …: stopped after {timeout} s")
+                peak = max(peak, _resident(process.pid))
+                pid, status, used = os.wait4(process.pid, os.WNOHANG)
+                if pid:
+                    process.returncode = os.waitstatus_to_exitcode(status)
+                else:
+                    time.sleep(SAMPLE_EVERY_S)
+        except BaseException:
+            process.kill()
+            raise
         wall_s = time.perf_counter() - started
         output.seek(0)
         errors.seek(0)
