@@ -1,0 +1,171 @@
+"""A dbt project of four models in a real git repository, and what a review of it says."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ingestion.settings import PROJECT_DIR
+from review.__main__ import review
+from review.render import Report
+
+FILES = {
+    "dbt_project.yml": """
+name: small
+profile: paris_colleges
+flags: {send_anonymous_usage_stats: false}
+models:
+  small:
+    marts:
+      +access: public
+      +schema: marts
+      +contract: {enforced: true}
+      +materialized: table
+    staging:
+      +access: private
+      +schema: staging
+      +materialized: table
+  +group: all
+""",
+    "models/sources.yml": """
+sources:
+  - name: raw
+    schema: raw
+    tables: [{name: visit}]
+groups:
+  - name: all
+    owner: {name: tests}
+exposures:
+  - name: page
+    type: dashboard
+    owner: {name: tests}
+    depends_on: [ref('fct_visit')]
+  - name: other_page
+    type: dashboard
+    owner: {name: tests}
+    depends_on: [ref('dim_place')]
+""",
+    "models/staging/stg_visits.sql": """
+select id, place, cost, note from {{ source('raw', 'visit') }}
+""",
+    "models/staging/stg_visits.yml": """
+models:
+  - name: stg_visits
+    description: Visits.
+    columns:
+      - name: id
+        description: Key.
+        data_tests: [unique, not_null]
+""",
+    "models/marts/fct_visit.sql": """
+select
+    id,
+    place,
+    cost,
+    note
+from {{ ref('stg_visits') }}
+""",
+    "models/marts/fct_visit.yml": """
+models:
+  - name: fct_visit
+    description: Visits.
+    columns:
+      - name: id
+        data_type: integer
+        description: Key.
+        data_tests:
+          - unique
+          - not_null
+      - name: place
+        data_type: varchar
+        description: Where.
+      - name: cost
+        data_type: double
+        description: How much.
+      - name: note
+        data_type: varchar
+        description: What was said.
+""",
+    "models/marts/dim_place.sql": """
+select place, sum(cost) as cost from {{ ref('stg_visits') }} group by place
+""",
+    "models/marts/dim_place.yml": """
+models:
+  - name: dim_place
+    description: Places.
+    columns:
+      - name: place
+        data_type: varchar
+        description: Key.
+        data_tests: [unique, not_null]
+      - name: cost
+        data_type: double
+        description: In all.
+""",
+    "snapshots/seen.yml": """
+snapshots:
+  - name: seen
+    relation: ref('fct_visit')
+    config: {unique_key: id, strategy: check, check_cols: [cost], schema: snapshots}
+""",
+}
+
+
+class Repository:
+    """A project under git; `edit` and then `review` what that did."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def git(self, *arguments: str) -> None:
+        who = ("-c", "user.name=tests", "-c", "user.email=tests@example.org")
+        command = ["git", *who, "-C", str(self.path), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.path / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def review(self, base: str = "main") -> Report:
+        raw = self.path.parent / "given.duckdb"
+        return review(self.path, base, raw, self.path.parent / "out", "")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """The project, committed on ``main``, and its raw data: 200 visits to four places."""
+    made = Repository(tmp_path / "project")
+    macro = "macros/generate_schema_name.sql"
+    files = FILES | {macro: (PROJECT_DIR / macro).read_text(encoding="utf-8")}
+    for name, text in files.items():
+        path = made.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    made.git("init", "--quiet", "--initial-branch", "main")
+    made.git("add", "--all")
+    made.git("commit", "--quiet", "--message", "first")
+    with duckdb.connect(str(tmp_path / "given.duckdb")) as connection:
+        connection.execute("create schema raw")
+        connection.execute(
+            "create table raw.visit as select cast(i as integer) as id, "
+            "'place ' || i % 4 as place, i * 0.1 as cost, 'note ' || i as note "
+            "from range(200) as t(i)"
+        )
+    return made
+
+
+@pytest.fixture
+def edited(repository: Repository) -> Callable[..., Report]:
+    """A review of the project after one edit: ``edited(file, old, new)``."""
+
+    def after(file: str, old: str, new: str) -> Report:
+        repository.edit(file, old, new)
+        return repository.review()
+
+    return after
