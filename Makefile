@@ -25,7 +25,7 @@ test: .venv/dev profiles.yml  ## All tests
 	env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 test-snowflake: .venv/dev profiles.yml  ## The tests against a fake Snowflake account alone
-	$(BIN)/pytest --numprocesses auto --dist loadfile tests/snowflake $(PYTEST_ARGS)
+	env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile tests/snowflake $(PYTEST_ARGS)
 
 test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
 	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)
@@ -43,15 +43,16 @@ lint: .venv/dev .venv-artifacts/ready profiles.yml  ## Every linter and type che
 # The longest first. On GitHub findings become annotations of their lines.
 LINTS := lint-sql lint-sql-snowflake lint-models lint-python lint-files lint-node
 .PHONY: $(LINTS)
+SQL ?= models tests/data
 SQLFLUFF := $(BIN)/sqlfluff lint --disable-progress-bar $(if $(GITHUB_ACTIONS),--format github-annotation-native --annotation-level failure)
 export RUFF_OUTPUT_FORMAT := $(if $(GITHUB_ACTIONS),github,full)
 
 lint-sql:
-	$(SQLFLUFF) models tests/data
+	$(SQLFLUFF) $(SQL)
 
 # The same text stands in the same places: its layout need not be looked at twice.
 lint-sql-snowflake:
-	$(SQLFLUFF) --dialect snowflake --exclude-rules layout,structure.column_order models tests/data
+	$(SQLFLUFF) --dialect snowflake --exclude-rules layout,structure.column_order $(SQL)
 
 # Parsing for Snowflake finds unknown keys and deprecations that pass on DuckDB, without an account.
 lint-models:
