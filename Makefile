@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-snowflake test-airflow snowflake-check airflow lint review docs dashboard bench audit clean install install-dev
+.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard bench audit clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -26,6 +26,9 @@ test: .venv/dev profiles.yml  ## All tests
 
 test-snowflake: .venv/dev profiles.yml  ## The tests against a fake Snowflake account alone
 	env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile tests/snowflake $(PYTEST_ARGS)
+
+test-adapter: .venv/dev  ## dbt's own adapter suites on DuckDB
+	$(BIN)/pytest -p dbt.tests.fixtures.project tests/adapter --numprocesses auto --dist loadscope $(PYTEST_ARGS)
 
 test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
 	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)

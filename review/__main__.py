@@ -68,32 +68,22 @@ def review(project: Path, base: str, raw: Path | None, out: Path, artifacts_url:
     Raises:
         ReviewError: the review cannot be made.
     """
-    import duckdb
-
     out.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
     commit = merge_base(project, base)
+    warehouse = out / "warehouse.duckdb"
     with timed(seconds, "raw"):
-        loaded = raw or load_sample(project, out)
-        warehouse = out / "warehouse.duckdb"
-        _copy_raw(loaded, warehouse)
-    base_side, base_missing = None, ""
-    with timed(seconds, "base"), checked_out(project, commit) as folder:
-        if (folder / "dbt_project.yml").exists():
-            base_side = build(folder, "base", commit, warehouse, out, test=False)
-            base_missing = _why_incomparable(base_side)
-        else:
-            base_missing = "The base has no dbt project."
+        _copy_raw(raw or load_sample(project, out), warehouse)
+    with timed(seconds, "base"):
+        base_side, base_missing = build_base(project, commit, warehouse, out)
     with timed(seconds, "PR"):
-        head = git(project, "rev-parse", "--short=10", "HEAD").decode().strip()
-        head += " + uncommitted" if git(project, "status", "--porcelain") else ""
-        pr_side = build(project, "pr", head, warehouse, out, test=True)
-    with timed(seconds, "compare"), duckdb.connect(str(warehouse), read_only=True) as connection:
-        comparison = compare(None if base_missing else base_side, pr_side, connection)
+        pr_side = build_head(project, warehouse, out)
+    with timed(seconds, "compare"):
+        comparison = compare_in(warehouse, None if base_missing else base_side, pr_side)
     return Report(
         base_name=base,
         base_commit=commit,
-        head_commit=head,
+        head_commit=pr_side.commit,
         raw="the raw data given" if raw else "the same synthetic sample",
         base=base_side,
         base_missing=base_missing,
@@ -102,6 +92,30 @@ def review(project: Path, base: str, raw: Path | None, out: Path, artifacts_url:
         seconds=seconds,
         artifacts_url=artifacts_url,
     )
+
+
+def build_base(project: Path, commit: str, warehouse: Path, out: Path) -> tuple[Side | None, str]:
+    """The base as built, without its tests, and why nothing can be compared with it, if so."""
+    with checked_out(project, commit) as folder:
+        if not (folder / "dbt_project.yml").exists():
+            return None, "The base has no dbt project."
+        side = build(folder, "base", commit, warehouse, out, test=False)
+        return side, _why_incomparable(side)
+
+
+def build_head(project: Path, warehouse: Path, out: Path) -> Side:
+    """The working tree as built and tested, uncommitted edits and all."""
+    head = git(project, "rev-parse", "--short=10", "HEAD").decode().strip()
+    head += " + uncommitted" if git(project, "status", "--porcelain") else ""
+    return build(project, "pr", head, warehouse, out, test=True)
+
+
+def compare_in(warehouse: Path, base: Side | None, pr: Side) -> Comparison:
+    """What differs in the file both were built into."""
+    import duckdb
+
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        return compare(base, pr, connection)
 
 
 def _copy_raw(source: Path, warehouse: Path) -> None:

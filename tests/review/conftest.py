@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from ingestion.settings import PROJECT_DIR
-from review.__main__ import review
+from review.__main__ import build_base, build_head, compare_in, review
+from review.build import Side
 from review.render import Report
 
 FILES = {
@@ -118,8 +121,9 @@ snapshots:
 class Repository:
     """A project under git; `edit` and then `review` what that did."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, built: Built | None = None) -> None:
         self.path = path
+        self.built = built
 
     def git(self, *arguments: str) -> None:
         who = ("-c", "user.name=tests", "-c", "user.email=tests@example.org")
@@ -132,15 +136,35 @@ class Repository:
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
 
-    def review(self, base: str = "main") -> Report:
-        raw = self.path.parent / "given.duckdb"
-        return review(self.path, base, raw, self.path.parent / "out", "")
+    def review(self) -> Report:
+        """As ``make review`` does, with the base built once for all tests."""
+        assert self.built
+        out = self.path.parent / "out"
+        out.mkdir()
+        warehouse = Path(shutil.copy(self.built.warehouse, out))
+        side = build_head(self.path, warehouse, out)
+        found = compare_in(warehouse, self.built.side, side)
+        return Report("main", "a" * 40, side.commit, "raw", self.built.side, "", side, found)
+
+    def review_with_base(self) -> Report:
+        folder = self.path.parent
+        return review(self.path, "main", folder / "given.duckdb", folder / "out", "")
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """The project, committed on ``main``, and its raw data: 200 visits to four places."""
-    made = Repository(tmp_path / "project")
+@dataclass(frozen=True)
+class Built:
+    """The base, once built: the repository, and the file with its tables."""
+
+    repository: Path
+    warehouse: Path
+    side: Side
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The project, committed on ``main`` and built from 200 visits to four places."""
+    folder = tmp_path_factory.mktemp("base")
+    made = Repository(folder / "project")
     macro = "macros/generate_schema_name.sql"
     files = FILES | {macro: (PROJECT_DIR / macro).read_text(encoding="utf-8")}
     for name, text in files.items():
@@ -150,14 +174,26 @@ def repository(tmp_path: Path) -> Repository:
     made.git("init", "--quiet", "--initial-branch", "main")
     made.git("add", "--all")
     made.git("commit", "--quiet", "--message", "first")
-    with duckdb.connect(str(tmp_path / "given.duckdb")) as connection:
+    with duckdb.connect(str(folder / "given.duckdb")) as connection:
         connection.execute("create schema raw")
         connection.execute(
             "create table raw.visit as select cast(i as integer) as id, "
-            "'place ' || i % 4 as place, i * 0.1 as cost, 'note ' || i as note "
+            "'place ' || i % 4 as place, i * 1e-1 as cost, 'note ' || i as note "
             "from range(200) as t(i)"
         )
-    return made
+    warehouse = Path(shutil.copy(folder / "given.duckdb", folder / "warehouse.duckdb"))
+    side, missing = build_base(made.path, "main", warehouse, folder)
+    assert side
+    assert not missing
+    return Built(made.path, warehouse, side)
+
+
+@pytest.fixture
+def repository(built: Built, tmp_path: Path) -> Repository:
+    """A copy of the project to edit."""
+    shutil.copytree(built.repository, tmp_path / "project")
+    shutil.copy(built.repository.parent / "given.duckdb", tmp_path)
+    return Repository(tmp_path / "project", built)
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_base_that_does_not_build_leaves_the_branch_alone(repository: Repository
     repository.edit("models/marts/dim_place.sql", "sum(cost)", "no_such_function(cost)")
     repository.git("commit", "--all", "--quiet", "--message", "broken")
     (repository.path / "models/marts/dim_place.sql").write_text(good)
-    report = repository.review()
+    report = repository.review_with_base()
     assert not report.is_failed
     assert (
         "The base does not build: dim_place (models/marts/dim_place.sql:2)" in report.base_missing

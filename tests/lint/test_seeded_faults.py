@@ -1,0 +1,189 @@
+"""`make lint` goes red on a fault for each of its tools: one is put into a copy of the project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ingestion.settings import PROJECT_DIR
+
+pytestmark = pytest.mark.timeout(600)
+
+INSTALLED = (".venv", ".venv-artifacts", ".github/node_modules", "dashboard/node_modules")
+MODEL = "models/marts/dim_school_year.sql"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault and who must find it."""
+
+    tool: str
+    target: str
+    file: str
+    old: str
+    """What is replaced; empty: something is added at the end."""
+    new: str
+    found: str
+    """What the output must say."""
+
+
+FAULTS = [
+    Fault("ruff check", "lint-python", "review/render.py", "", "import os\n", "E402"),
+    Fault("ruff format", "lint-python", "review/render.py", "", "\n\n\n\nX = 1\n", "render.py"),
+    Fault(
+        "mypy", "lint-python", "review/render.py", "", "\n\nX: int = 'a'\n", "Incompatible types"
+    ),
+    Fault("yamllint", "lint-files", ".yamllint", "", "rules: {}\n", "duplication of key"),
+    Fault("hadolint", "lint-files", "Dockerfile", "", "RUN cd /tmp\n", "DL3003"),
+    Fault("compose", "lint-files", "compose.yaml", "", "unknown_section: {}\n", "unknown_section"),
+    Fault(
+        "workflow schema",
+        "lint-files",
+        ".github/workflows/ci.yml",
+        "permissions: {}",
+        "permission: {}",
+        "permission",
+    ),
+    Fault(
+        "dependabot schema",
+        "lint-files",
+        ".github/dependabot.yml",
+        "interval: monthly",
+        "interval: sometimes",
+        "sometimes",
+    ),
+    Fault(
+        "zizmor",
+        "lint-files",
+        ".github/workflows/ci.yml",
+        "      - run: make demo",
+        "      - run: echo ${{ github.event.pull_request.title }}",
+        "template-injection",
+    ),
+    Fault(
+        "actionlint",
+        "lint-node",
+        ".github/workflows/ci.yml",
+        "matrix.python }}",
+        "matrix.snake }}",
+        "snake",
+    ),
+    Fault(
+        "prettier", "lint-node", "dashboard/vite.config.js", "", "const a   =  1\n", "vite.config"
+    ),
+    Fault("sqlfluff", "lint-sql", MODEL, "select *", "SELECT *", "CP01"),
+    Fault("sqlfluff, Snowflake", "lint-sql-snowflake", MODEL, "from", "positional join", "PRS"),
+]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The files under version control, and what is installed beside them."""
+    target = tmp_path / "project"
+    listed = subprocess.run(
+        ["git", "-C", str(PROJECT_DIR), "ls-files", "-z"],
+        check=True, capture_output=True, text=True, timeout=60,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (PROJECT_DIR / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT_DIR / name, target / name)
+    for name in INSTALLED:
+        if (PROJECT_DIR / name).exists():
+            (target / name).symlink_to(PROJECT_DIR / name)
+    shutil.copy(target / "profiles.example.yml", target / "profiles.yml")
+    if (PROJECT_DIR / ".mypy_cache").exists():
+        shutil.copytree(PROJECT_DIR / ".mypy_cache", target / ".mypy_cache", symlinks=True)
+    return target
+
+
+def make(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=project,
+        env=os.environ | {"CI": "", "DBT_LOG_PATH": str(project / "logs")},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.tool)
+def test_fault_is_found(fault: Fault, copy: Path) -> None:
+    if fault.target == "lint-node" and not (copy / ".github/node_modules").exists():
+        pytest.skip("Node.js tools are not installed: make lint installs them where npm is")
+    path = copy / fault.file
+    text = path.read_text(encoding="utf-8")
+    if fault.old:
+        assert fault.old in text
+        path.write_text(text.replace(fault.old, fault.new, 1), encoding="utf-8")
+    else:
+        path.write_text(text + fault.new, encoding="utf-8")
+    done = make(copy, fault.target, f"SQL={MODEL}")
+    output = done.stdout + done.stderr
+    assert done.returncode != 0, output
+    assert fault.found in output
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.mark.skipif(
+    not (PROJECT_DIR / ".venv-artifacts" / "ready").exists(),
+    reason="dbt-bouncer is not installed: make lint installs it",
+)
+def test_manifest_gate(copy: Path) -> None:
+    """No description, no tested key, a mart column undescribed, no contract: each is named."""
+    marts = copy / "models" / "marts"
+    replace(
+        copy / "models/staging/stg_record_versions.yml",
+        "    description: >\n",
+        "    meta:\n      was_description: >\n",
+    )
+    replace(
+        marts / "fct_college_result.yml",
+        "      - unique_together:\n          arguments: {columns: [college_id, session]}\n",
+        "      - holds:\n          arguments: {condition: 'true'}\n",
+    )
+    replace(
+        marts / "dim_college.yml",
+        "        description: Rule that linked the UAI; null without one.\n",
+        "",
+    )
+    replace(
+        marts / "dim_school_year.sql",
+        "with\n",
+        "{{ config(contract={'enforced': false}) }}\n\nwith\n",
+    )
+    done = make(copy, "lint-models")
+    assert done.returncode != 0
+    output = " ".join((done.stdout + done.stderr).split())
+    for check, model in (
+        ("check_model_description_populated", "stg_record_versions"),
+        ("check_model_has_unique_test", "fct_college_result"),
+        ("check_model_column_description_populated", "dim_college"),
+        ("check_model_has_contracts_enforced", "dim_school_year"),
+    ):
+        assert check in output, check
+        assert model in output, model
+
+
+def test_unknown_key_is_found(copy: Path) -> None:
+    """On DuckDB dbt passes over it."""
+    replace(
+        copy / "models/marts/dim_college.yml",
+        "    semantic_model:",
+        "    colour: red\n    semantic_model:",
+    )
+    done = make(copy, "lint-models")
+    assert done.returncode != 0
+    assert "colour" in done.stdout + done.stderr
