@@ -161,7 +161,8 @@ def render_site(
     write("docs/index.html", "documents.html.j2")
     for name, (title, _) in documents.items():
         write(f"docs/{name}.html", "document.html.j2", title=title, name=name)
-    (out / "style.css").write_bytes((HERE / "style.css").read_bytes())
+    styles = (PROJECT_DIR / "dashboard" / "src" / "base.css", HERE / "style.css")
+    (out / "style.css").write_bytes(b"\n".join(style.read_bytes() for style in styles))
     return write.count
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
+import re
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from ingestion.errors import BuildError
@@ -16,6 +18,7 @@ from ingestion.settings import PROJECT_DIR, Settings
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 900
+_SCRIPT = re.compile(r"<script[^>]*>(.*?)</script", re.DOTALL | re.IGNORECASE)
 COLIBRI = PROJECT_DIR / ".venv-artifacts" / "bin" / "colibri"
 
 
@@ -69,7 +72,7 @@ def dbt_page(docs: Path, out: Path) -> None:
         # Within JSON, < stands in strings only.
         page = page.replace(placeholder, content.replace("<", "\\u003c"))
     out.mkdir(parents=True, exist_ok=True)
-    (out / "index.html").write_text(page, encoding="utf-8")
+    (out / "index.html").write_text(_sealed(page), encoding="utf-8")
 
 
 def column_lineage(docs: Path, out: Path) -> Path:
@@ -105,9 +108,30 @@ def column_lineage(docs: Path, out: Path) -> Path:
             f"dbt-colibri could not follow {len(lost)} columns to where they come from, the first:"
             f" {lost[0]}. Its version and sqlglot's are pinned in requirements/artifacts.in."
         )
+    page = (working / "index.html").read_text(encoding="utf-8")
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copy(working / "index.html", out / "index.html")
+    (out / "index.html").write_text(_sealed(page), encoding="utf-8")
     return working / "colibri-manifest.json"
+
+
+def _sealed(page: str) -> str:
+    """A page of another's that may run its own scripts and nothing else, and ask nobody anything.
+
+    dbt's docs put a description into an element to read its text, which runs what it carries in an
+    ``onerror``; dbt-colibri's page has a tracker in it, switched off.
+    """
+    scripts = " ".join(
+        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+        for script in _SCRIPT.findall(page)
+    )
+    # AngularJS and the graph's layout make functions out of text of their own.
+    policy = (
+        f"default-src 'none'; script-src {scripts} 'unsafe-eval'; style-src 'unsafe-inline';"
+        " img-src data: blob: 'self'; font-src data:; worker-src blob: data:; base-uri 'none';"
+        " form-action 'none'"
+    )
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return page.replace("<head>", f"<head>{meta}", 1)
 
 
 def read_json(path: Path) -> dict[str, object]:

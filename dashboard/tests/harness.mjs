@@ -73,7 +73,7 @@ export async function open(browser, url, { hash = "", ready = "body[data-ready]"
   );
   page.on("dialog", (dialog) => complaints.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   await page.goto(url + hash);
-  await page.waitForSelector(ready);
+  await page.waitForSelector(ready, { state: "attached" });
   return { page, complaints, close: () => context.close() };
 }
 
