@@ -19,6 +19,7 @@ import os
 import platform
 import secrets
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -38,7 +39,7 @@ from bson import Int64
 from bson.errors import BSONError
 from gridfs import GridFSBucket, NoFile
 from numpy.typing import NDArray
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, CursorType, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
@@ -78,6 +79,19 @@ TOMBSTONE_PAGE = 5_000
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 RELEASE_TIMEOUT_S = 5.0
+SCAN_ROWS = 1_000
+"""Versions in a reply. A megabyte is read into memory that is warm; 20 000 take twice as long."""
+WRITTEN_COUNTS = ("rows_new", "rows_changed", "rows_restored", "rows_withdrawn")
+"""What the versions a load wrote add up to."""
+VERSION_FIELDS = (
+    "record_key",
+    "run_sequence",
+    "content_hash",
+    "payload",
+    "is_withdrawn",
+    "extracted_at",
+)
+"""What the warehouse gets of a version."""
 # A quarantined line above this goes to GridFS: with its frame it must stay under 16 MiB.
 MAX_INLINE_BYTES = 15 * 1024 * 1024
 
@@ -419,14 +433,12 @@ class DocumentStore:
 
     # -- runs and loads --
 
-    def begin_run(self, *, code_version: str, purpose: str = "run", floor: int = 0) -> Run:
+    def begin_run(self, *, code_version: str, purpose: str = "run") -> Run:
         """Open a ledger entry with the next run sequence.
 
         Args:
             code_version: of this program.
             purpose: the command.
-            floor: the greatest run sequence the warehouse knows; the new one is greater, also
-                where this MongoDB was emptied meanwhile.
         """
         self._check_lock()
         self.recover()
@@ -434,7 +446,7 @@ class DocumentStore:
         run_id = f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         with mongodb_errors("begin a run"):
             latest = self._runs.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
-            at_least = max(floor, latest["_id"] if latest else 0)
+            at_least = latest["_id"] if latest else 0
             counter = self.database["counters"].find_one_and_update(
                 {"_id": "run_sequence"},
                 [{"$set": {"value": {"$add": [{"$max": ["$value", Int64(at_least)]}, 1]}}}],
@@ -821,38 +833,83 @@ class DocumentStore:
         ]
         if not wanted:
             return
-        import pyarrow as pa
-
-        with warnings.catch_warnings():
-            # Its wheel was built against an earlier patch release of pyarrow, whose classes grew.
-            warnings.filterwarnings("ignore", message=".*size changed, may indicate binary")
-            from pymongoarrow.context import PyMongoArrowContext
-            from pymongoarrow.schema import Schema
-
-        types = {
-            "record_key": pa.string(),
-            "run_sequence": pa.int64(),
-            "content_hash": pa.string(),
-            "payload": pa.string(),
-            "is_withdrawn": pa.bool_(),
-            "extracted_at": pa.timestamp("ms", tz="UTC"),
-        }
-        schema = Schema(types)
-        versions = self._versions(dataset)
+        ids = {"$gte": _version_id(wanted[0]), "$lt": _version_id(wanted[-1] + 1)}
         with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
-            replies = versions.find_raw_batches(
-                {
-                    "_id": {"$gte": _version_id(wanted[0]), "$lt": _version_id(wanted[-1] + 1)},
-                    "run_sequence": {"$in": wanted},
-                },
-                {"_id": 0, **dict.fromkeys(types, 1)},
+            for table in self._tables(
+                dataset,
+                {"_id": ids, "run_sequence": {"$in": wanted}},
+                VERSION_FIELDS,
                 sort=[("_id", ASCENDING)],
                 batch_size=batch_rows,
+            ):
+                yield from table.to_batches()
+
+    def scan(
+        self,
+        dataset: Dataset,
+        columns: Sequence[str],
+        *,
+        index: Sequence[tuple[str, int]],
+        runs: Sequence[int] | None = None,
+    ) -> Iterator[pa.Table]:
+        """Versions in any order, those of unfinished loads too: the fastest way to most of them.
+
+        Args:
+            dataset: the registry's entry.
+            columns: of `VERSION_FIELDS`.
+            index: read along this one; ``[("$natural", 1)]`` for none.
+            runs: only versions of these; default all.
+        """
+        # The server reads on while a reply is worked on. Routers cannot.
+        is_routed = self.database.client.is_mongos
+        with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
+            yield from self._tables(
+                dataset,
+                {} if runs is None else {"run_sequence": {"$in": list(runs)}},
+                columns,
+                hint=index,
+                batch_size=SCAN_ROWS,
+                cursor_type=CursorType.NON_TAILABLE if is_routed else CursorType.EXHAUST,
             )
-            for reply in replies:
-                context = PyMongoArrowContext(schema, codec_options=versions.codec_options)
-                context.process_bson_stream(reply)
-                yield from context.finish().to_batches()
+
+    def count_versions(self, dataset: Dataset) -> int:
+        """About how many versions there are, of unfinished loads too."""
+        with mongodb_errors(f"count the versions of {dataset.dataset_id}"):
+            return self._versions(dataset).estimated_document_count()
+
+    def ended_loads(self, dataset: Dataset) -> Iterator[tuple[int, str, Document]]:
+        """(run sequence, run id, entry) of every load that ended, ascending.
+
+        Of the entry, its status and the counts of what it wrote.
+        """
+        path = f"loads.{dataset.dataset_id}"
+        fields = ("status", *WRITTEN_COUNTS)
+        with mongodb_errors(f"read the ledger of {dataset.dataset_id}"):
+            for run in self._runs.find(
+                {f"{path}.status": {"$exists": True, "$ne": "running"}},
+                {"run_id": 1, **{f"{path}.{name}": 1 for name in fields}},
+                sort=[("_id", ASCENDING)],
+            ):
+                yield int(run["_id"]), run["run_id"], run["loads"][dataset.dataset_id]
+
+    # -- the note about a warehouse --
+
+    def note(self, warehouse: str) -> Document:
+        """What was noted about a warehouse; empty where nothing was."""
+        with mongodb_errors("read the note about the warehouse"):
+            return self.database["warehouses"].find_one({"_id": warehouse}) or {}
+
+    def add_to_note(self, warehouse: str, values: Document) -> None:
+        """Note something about a warehouse, by path."""
+        with mongodb_errors("write the note about the warehouse"):
+            self.database["warehouses"].update_one(
+                {"_id": warehouse}, {"$set": values}, upsert=True
+            )
+
+    def forget_note(self, warehouse: str) -> None:
+        """Take back all that was noted about a warehouse."""
+        with mongodb_errors("take back the note about the warehouse"):
+            self.database["warehouses"].delete_one({"_id": warehouse})
 
     def ledger_rows(self, *, after: int = 0) -> Iterator[Document]:
         """One row per dataset and run beyond ``after`` that ended, for ``raw._source_load``.
@@ -921,6 +978,30 @@ class DocumentStore:
 
     def _versions(self, dataset: Dataset) -> Collection[Document]:
         return self.database[dataset.table]
+
+    def _tables(
+        self, dataset: Dataset, query: Document, columns: Sequence[str], **options: Any
+    ) -> Iterator[pa.Table]:
+        """Columns of the versions a query finds, a table for each reply of the server."""
+        import_pymongoarrow()
+        import pyarrow as pa
+        from pymongoarrow.context import PyMongoArrowContext
+        from pymongoarrow.schema import Schema
+
+        types = {
+            "run_sequence": pa.int64(),
+            "is_withdrawn": pa.bool_(),
+            "extracted_at": pa.timestamp("ms", tz="UTC"),
+        }
+        schema = Schema({name: types.get(name, pa.string()) for name in columns})
+        versions = self._versions(dataset)
+        replies = versions.find_raw_batches(
+            query, {"_id": 0, **dict.fromkeys(columns, 1)}, **options
+        )
+        for reply in replies:
+            context = PyMongoArrowContext(schema, codec_options=versions.codec_options)
+            context.process_bson_stream(reply)
+            yield context.finish()
 
     def _check_lock(self) -> None:
         if self._lock is not None:
@@ -1067,7 +1148,7 @@ class DocumentStore:
 
     def _dataset_status(self, dataset: Dataset) -> Document:
         path = f"loads.{dataset.dataset_id}"
-        changed = [f"{path}.rows_{what}" for what in ("new", "changed", "restored", "withdrawn")]
+        changed = [f"{path}.{name}" for name in WRITTEN_COUNTS]
         quarantined: dict[str, int] = {}
         last_pull = self._entry(dataset, {f"{path}.status": "finished"})
         if last_pull:
@@ -1097,6 +1178,21 @@ class DocumentStore:
         entry = run["loads"][dataset.dataset_id]
         entry.pop("profile", None)
         return {**entry, "run_sequence": int(run["_id"]), "run_id": run["run_id"]}
+
+
+def import_pymongoarrow() -> None:
+    """Import pymongoarrow without pandas, which takes a second and is of no use for it here."""
+    is_loaded = "pandas" in sys.modules
+    if not is_loaded:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        with warnings.catch_warnings():
+            # Its wheel was built against an earlier patch release of pyarrow, whose classes grew.
+            warnings.filterwarnings("ignore", message=".*size changed, may indicate binary")
+            import pymongoarrow.context  # noqa: F401
+    finally:
+        if not is_loaded:
+            del sys.modules["pandas"]
 
 
 # -- documents -------------------------------------------------------------------------------------

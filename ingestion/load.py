@@ -21,19 +21,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pymongo import CursorType
-from pymongo.collection import Collection
-
-from ingestion.document_store import VERSION_INDEX, DocumentStore
+from ingestion.document_store import VERSION_FIELDS, VERSION_INDEX, WRITTEN_COUNTS, DocumentStore
 from ingestion.errors import ReconciliationError, WarehouseError
-from ingestion.mongod import mongodb_errors
-from ingestion.raw_files import (
-    LEDGER,
-    LEDGER_COLUMNS,
-    VERSION_COLUMNS,
-    RawFiles,
-    import_pymongoarrow,
-)
+from ingestion.raw_files import LEDGER, LEDGER_COLUMNS, VERSION_COLUMNS, RawFiles
 from ingestion.registry import Dataset
 from ingestion.settings import Settings
 from ingestion.warehouse import SCHEMA, Connection, Warehouse, open_warehouse
@@ -46,8 +36,6 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset id, rows so far, rows expected)."""
 
-BATCH_ROWS = 1_000
-"""Versions in a reply. A megabyte is read into memory that is warm; 20 000 take twice as long."""
 REPLIES_HASHED_AT_ONCE = 50
 FEW = 1 / 16
 """Share of a collection up to which an index is the faster way to its versions. They lie in the
@@ -223,22 +211,13 @@ class _Load:
 
 def _read_ledger(store: DocumentStore, datasets: Iterable[Dataset]) -> dict[str, list[_Load]]:
     """Table → its loads, in the order of runs."""
-    counts = ("rows_new", "rows_changed", "rows_restored", "rows_withdrawn")
     ledger: dict[str, list[_Load]] = {}
     for dataset in datasets:
-        entry = f"loads.{dataset.dataset_id}"
-        with mongodb_errors(f"read the ledger of {dataset.dataset_id}"):
-            runs = store.database["runs"].find(
-                {f"{entry}.status": {"$exists": True, "$ne": "running"}},
-                {"run_id": 1, f"{entry}.status": 1, **{f"{entry}.{name}": 1 for name in counts}},
-                sort=[("_id", 1)],
-            )
-            loads = ledger[dataset.table] = []
-            for run in runs:
-                load = run["loads"][dataset.dataset_id]
-                is_finished = load["status"] == "finished"
-                versions = sum(load[name] for name in counts) if is_finished else 0
-                loads.append(_Load(int(run["_id"]), run["run_id"], is_finished, versions))
+        loads = ledger[dataset.table] = []
+        for sequence, run_id, entry in store.ended_loads(dataset):
+            is_finished = entry["status"] == "finished"
+            versions = sum(entry[name] for name in WRITTEN_COUNTS) if is_finished else 0
+            loads.append(_Load(sequence, run_id, is_finished, versions))
     return ledger
 
 
@@ -389,52 +368,11 @@ def _version_batches(
     store: DocumentStore, dataset: Dataset, sequences: list[int], expected: int
 ) -> Iterator[pa.RecordBatch]:
     """The versions of these runs, as `DocumentStore.version_batches` but in any order."""
-    import_pymongoarrow()
-    versions = store.database[dataset.table]
-    with mongodb_errors(f"count the versions of {dataset.dataset_id}"):
-        is_few = expected < versions.estimated_document_count() * FEW
-    if is_few:
-        yield from store.version_batches(dataset, after=sequences[0] - 1, batch_rows=BATCH_ROWS)
+    if expected < store.count_versions(dataset) * FEW:
+        yield from store.version_batches(dataset, after=sequences[0] - 1)
     else:
-        columns = ("record_key", "run_sequence", "content_hash", "payload", "is_withdrawn")
-        with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
-            wanted = {"run_sequence": {"$in": sequences}}
-            for table in _read(versions, wanted, (*columns, "extracted_at"), [("$natural", 1)]):
-                yield from table.to_batches()
-
-
-def _read(
-    versions: Collection[Any],
-    query: Mapping[str, Any],
-    columns: Iterable[str],
-    index: Sequence[tuple[str, int]],
-) -> Iterator[pa.Table]:
-    """These columns of the versions asked for, by an index, in replies of `BATCH_ROWS`."""
-    import_pymongoarrow()
-    import pyarrow as pa
-    from pymongoarrow.context import PyMongoArrowContext
-    from pymongoarrow.schema import Schema
-
-    types = {
-        "run_sequence": pa.int64(),
-        "is_withdrawn": pa.bool_(),
-        "extracted_at": pa.timestamp("ms", tz="UTC"),
-    }
-    schema = Schema({name: types.get(name, pa.string()) for name in columns})
-    replies = versions.find_raw_batches(
-        query,
-        {"_id": 0, **dict.fromkeys(columns, 1)},
-        hint=index,
-        batch_size=BATCH_ROWS,
-        # The server reads on while a reply is worked on. Routers cannot.
-        cursor_type=CursorType.NON_TAILABLE
-        if versions.database.client.is_mongos
-        else CursorType.EXHAUST,
-    )
-    for reply in replies:
-        context = PyMongoArrowContext(schema, codec_options=versions.codec_options)
-        context.process_bson_stream(reply)
-        yield context.finish()
+        for table in store.scan(dataset, VERSION_FIELDS, index=[("$natural", 1)], runs=sequences):
+            yield from table.to_batches()
 
 
 def _commit(plan: _Plan, report: LoadReport, store: DocumentStore, warehouse: Warehouse) -> None:
@@ -482,9 +420,7 @@ def _is_noted(
 ) -> bool:
     if not warehouse.is_metered:
         return False
-    with mongodb_errors("read the note of the last load"):
-        note = store.database["warehouses"].find_one({"_id": warehouse.identity}) or {}
-    up_to = note.get(what, {})
+    up_to = store.note(warehouse.identity).get(what, {})
     return all(up_to.get(table) == _newest(loads) for table, loads in ledger.items())
 
 
@@ -493,16 +429,12 @@ def _note(
 ) -> None:
     if warehouse.is_metered:
         up_to = {f"{what}.{table}": _newest(loads) for table, loads in ledger.items()}
-        with mongodb_errors("note the load"):
-            store.database["warehouses"].update_one(
-                {"_id": warehouse.identity}, {"$set": up_to}, upsert=True
-            )
+        store.add_to_note(warehouse.identity, up_to)
 
 
 def _forget_note(store: DocumentStore, warehouse: Warehouse) -> None:
     if warehouse.is_metered:
-        with mongodb_errors("take back the note of the last load"):
-            store.database["warehouses"].delete_one({"_id": warehouse.identity})
+        store.forget_note(warehouse.identity)
 
 
 def is_built(store: DocumentStore, settings: Settings, project: str) -> bool:
@@ -514,21 +446,14 @@ def is_built(store: DocumentStore, settings: Settings, project: str) -> bool:
         project: fingerprint of the dbt project.
     """
     warehouse = open_warehouse(settings)
-    if not warehouse.is_metered:
-        return False
-    with mongodb_errors("read the note of the last build"):
-        note = store.database["warehouses"].find_one({"_id": warehouse.identity}) or {}
-    return bool(note.get("built") == project)
+    return warehouse.is_metered and store.note(warehouse.identity).get("built") == project
 
 
 def note_build(store: DocumentStore, settings: Settings, project: str) -> None:
     """Note a build that succeeded, for `is_built`; the next load that appends takes it back."""
     warehouse = open_warehouse(settings)
     if warehouse.is_metered:
-        with mongodb_errors("note the build"):
-            store.database["warehouses"].update_one(
-                {"_id": warehouse.identity}, {"$set": {"built": project}}, upsert=True
-            )
+        store.add_to_note(warehouse.identity, {"built": project})
 
 
 # -- reconcile, replay -----------------------------------------------------------------------------
@@ -685,10 +610,9 @@ def _sum_store(
     import pyarrow as pa
 
     columns = ("record_key", "run_sequence", "content_hash")
-    versions = store.database[dataset.table]
     count = total = 0
-    with duckdb.connect() as local, mongodb_errors(f"read the versions of {dataset.dataset_id}"):
-        tables = _read(versions, {}, columns, VERSION_INDEX)
+    with duckdb.connect() as local:
+        tables = store.scan(dataset, columns, index=VERSION_INDEX)
         while page := list(islice(tables, REPLIES_HASHED_AT_ONCE)):
             local.register("versions", pa.concat_tables(page))
             sums = local.execute(

@@ -11,8 +11,6 @@ import gzip
 import io
 import logging
 import shutil
-import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,21 +168,6 @@ class RawFiles:
     def _remove(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
         shutil.rmtree(self._work_dir / PIPELINE, ignore_errors=True)
-
-
-def import_pymongoarrow() -> None:
-    """Import pymongoarrow without pandas, which takes a second and is of no use for it here."""
-    is_loaded = "pandas" in sys.modules
-    if not is_loaded:
-        sys.modules["pandas"] = None  # type: ignore[assignment]
-    try:
-        with warnings.catch_warnings():
-            # Its wheel was built against an earlier patch release of pyarrow, whose classes grew.
-            warnings.filterwarnings("ignore", message=".*size changed, may indicate binary")
-            import pymongoarrow.context  # noqa: F401
-    finally:
-        if not is_loaded:
-            del sys.modules["pandas"]
 
 
 def _root_cause(error: BaseException) -> str:

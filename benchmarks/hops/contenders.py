@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from benchmarks.hops.records import DATASET
+from ingestion.document_store import VERSION_FIELDS
 from ingestion.settings import Settings
 
 PAGE = 1_000
@@ -206,24 +207,14 @@ def load(compare: bool) -> None:
     _tell(report.rows_appended, clock.seconds)
 
 
-COLUMNS = (
-    "record_key",
-    "run_sequence",
-    "content_hash",
-    "payload",
-    "is_withdrawn",
-    "extracted_at",
-)
-
-
 @main.command()
 def limit() -> None:
     """The least there is to do: drain MongoDB's replies and insert them, nothing checked."""
     import duckdb
     import pyarrow as pa
 
+    from ingestion.document_store import import_pymongoarrow
     from ingestion.mongod import connect
-    from ingestion.raw_files import import_pymongoarrow
 
     import_pymongoarrow()
     from pymongoarrow.context import PyMongoArrowContext
@@ -234,7 +225,7 @@ def limit() -> None:
         "is_withdrawn": pa.bool_(),
         "extracted_at": pa.timestamp("ms"),
     }
-    schema = Schema({name: kinds.get(name, pa.string()) for name in COLUMNS})
+    schema = Schema({name: kinds.get(name, pa.string()) for name in VERSION_FIELDS})
     settings = Settings.from_environment()
     settings.home.mkdir(parents=True, exist_ok=True)
     clock = _Clock()
@@ -244,7 +235,7 @@ def limit() -> None:
         clock,
     ):
         versions = database[DATASET.table]
-        replies = versions.find_raw_batches({}, {"_id": 0, **dict.fromkeys(COLUMNS, 1)})
+        replies = versions.find_raw_batches({}, {"_id": 0, **dict.fromkeys(VERSION_FIELDS, 1)})
 
         def batches() -> Iterator[pa.RecordBatch]:
             for reply in replies:
@@ -282,7 +273,7 @@ def dicts(records: int) -> None:
     with connect(settings) as database, clock:
         versions = database[DATASET.table]
         resource = dlt.resource(
-            versions.find({}, {"_id": 0, **dict.fromkeys(COLUMNS, 1)}, limit=records),
+            versions.find({}, {"_id": 0, **dict.fromkeys(VERSION_FIELDS, 1)}, limit=records),
             name="versions",
             max_table_nesting=0,
         )

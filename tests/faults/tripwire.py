@@ -222,7 +222,7 @@ def main() -> None:
     import ingestion.extract
     import ingestion.load
     import ingestion.pipeline  # noqa: F401
-    from ingestion.raw_files import import_pymongoarrow
+    from ingestion.document_store import import_pymongoarrow
 
     import_pymongoarrow()
     for line in sys.stdin:
