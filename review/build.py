@@ -168,9 +168,7 @@ def build(
     profile = _PROFILE.format(path=json.dumps(str(warehouse)), threads=os.cpu_count() or 2)
     (target / "profiles.yml").write_text(profile, encoding="utf-8")
     side = _Building(project, name, target)
-    side.dbt("build", "--exclude-resource-type", "test", "unit_test")
-    if test and side.is_parsed:
-        side.dbt("test")
+    side.build(test=test)
     return Side(
         name=name,
         commit=commit,
@@ -189,7 +187,7 @@ def write_docs(project: Path, work: Path) -> list[Path]:
         ReviewError: the docs cannot be written.
     """
     side = _Building(project, "pr", work / "pr")
-    done = side.run("docs", "generate", "--static")
+    done = side.run("-m", "dbt.cli.main", "docs", "generate", "--static")
     if done.returncode:
         raise ReviewError(f"dbt docs generate failed:\n{done.stdout[-3000:]}")
     written = [Path(shutil.copy(side.target / "static_index.html", work / "docs.html"))]
@@ -224,13 +222,10 @@ class _Building:
         self.warnings: list[str] = []
         self.skipped: list[str] = []
 
-    @property
-    def is_parsed(self) -> bool:
-        return self.manifest is not None
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run Python with the options every command of dbt takes here."""
         command = (
-            *(sys.executable, "-m", "dbt.cli.main", "--log-format", "json", *arguments),
+            *(sys.executable, *command),
             *("--project-dir", str(self.project), "--profiles-dir", str(self.target)),
             *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
         )
@@ -239,17 +234,20 @@ class _Building:
         )
         return _run(command, self.project, environment)
 
-    def dbt(self, *arguments: str) -> None:
-        results_file = self.target / "run_results.json"
-        results_file.unlink(missing_ok=True)
-        done = self.run(*arguments)
-        if not results_file.exists():
+    def build(self, *, test: bool) -> None:
+        # -P: the folder of the script is no place to import from
+        script = Path(__file__).with_name("dbt_commands.py")
+        wanted = "build+test" if test else "build"
+        done = self.run("-P", str(script), str(self.target), wanted)
+        results = [self.target / f"results-{command}.json" for command in wanted.split("+")]
+        if not results[0].exists():
             self._note_unparsed(done)
             return
         manifest: Manifest = json.loads((self.target / "manifest.json").read_text("utf-8"))
         self.manifest = manifest
-        for result in json.loads(results_file.read_text("utf-8"))["results"]:
-            self._note(manifest, result)
+        for file in filter(Path.exists, results):
+            for result in json.loads(file.read_text("utf-8"))["results"]:
+                self._note(manifest, result)
 
     def _note(self, manifest: Manifest, result: dict[str, Any]) -> None:
         unique_id = result["unique_id"]

@@ -404,7 +404,7 @@ def _sample(
     key_width: int,
 ) -> Sample:
     shown = ", ".join(f"cast({expression} as varchar)" for expression in columns)
-    order = ", ".join(str(position + 1) for position in range(key_width))
+    order = ", ".join(columns[:key_width])
     rows = connection.execute(
         f"select {shown} {source} order by {order} limit {SAMPLE_ROWS}"
     ).fetchall()

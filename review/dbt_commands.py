@@ -1,0 +1,36 @@
+"""``dbt build`` without tests and, if asked, then ``dbt test``, in one process.
+
+Importing dbt and parsing take longer than building the sample, and two commands would do both
+twice. Run as a script, so that it is this one whatever project it builds. What each command did
+goes to ``results-build.json`` and ``results-test.json`` in the target path.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """``dbt_commands.py TARGET_PATH {build|build+test} [options of dbt ...]``"""
+    from dbt.cli.main import dbtRunner
+
+    target, wanted, *options = sys.argv[1:]
+    log = ["--log-format", "json"]
+    parsed = dbtRunner().invoke([*log, "parse", *options])
+    if not parsed.success:
+        return 2
+    runner = dbtRunner(manifest=parsed.result)  # type: ignore[arg-type]
+    is_well = True
+    for command in wanted.split("+"):
+        without = ["--exclude-resource-type", "test", "unit_test"] if command == "build" else []
+        is_well &= runner.invoke([*log, command, *options, *without]).success
+        results = Path(target, "run_results.json")
+        if results.exists():
+            shutil.move(results, Path(target, f"results-{command}.json"))
+    return int(not is_well)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
