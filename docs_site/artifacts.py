@@ -20,6 +20,8 @@ BAD = ("error", "fail", "warn", "skipped", "partial success")
 """Statuses of a result that somebody must look at, worst first."""
 NOT_RUN = "not run"
 
+# Others write results too, where every node is a success.
+_TESTING = ("dbt build", "dbt test", "dbt retry")
 _GRAIN = re.compile(r"Grain: (.+?)\.(?:\s|$)")
 
 
@@ -89,7 +91,7 @@ class Artifacts:
         target: the warehouse's kind.
 
     Raises:
-        BuildError: nothing was built there, or for another warehouse.
+        BuildError: nothing was built there, or for another warehouse, or not tested.
     """
 
     def __init__(self, target_path: Path, target: str) -> None:
@@ -101,6 +103,11 @@ class Artifacts:
                 f"No results of a dbt build in {target_path} ({error}): run `make demo` or"
                 " `make run` first."
             ) from error
+        if self.last_build.command not in _TESTING:
+            raise BuildError(
+                f"{target_path} holds the results of `{self.last_build.command}`, which tests"
+                " nothing: run `dbt build` again."
+            )
         self._nodes: Mapping[str, Any] = self.manifest.content["nodes"]
         self._sources: Mapping[str, Any] = self.manifest.content["sources"]
         self._tables = {dataset.table: dataset.dataset_id for dataset in registry().values()}

@@ -283,6 +283,16 @@ def test_nothing_built_is_explained(
     assert not (tmp_path / "site").exists()
 
 
+def test_results_of_a_command_that_tests_nothing_are_refused(site: Site, tmp_path: Path) -> None:
+    """`dbt compile` writes results too, of which every one is a success."""
+    shutil.copy(site.target_path / "manifest.json", tmp_path)
+    results = json.loads((site.target_path / "run_results.json").read_text())
+    results["args"]["which"] = "compile"
+    (tmp_path / "run_results.json").write_text(json.dumps(results))
+    with pytest.raises(BuildError, match=r"results of `dbt compile`.*run `dbt build` again"):
+        site.artifacts(tmp_path)
+
+
 def test_lineage_that_lost_columns_is_refused(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
