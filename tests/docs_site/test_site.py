@@ -201,6 +201,13 @@ def test_lateness(changes: dict[str, Any], timeliness: str) -> None:
     assert state(**changes).timeliness == timeliness
 
 
+def test_every_dataset_says_how_often_it_is_published(site: Site) -> None:
+    """In its source's ``meta.cadence``, by a word the pages know."""
+    sources = {dataset_id: site.artifacts().source(dataset_id) for dataset_id in registry()}
+    said = {name: source["config"]["meta"].get("cadence") for name, source in sources.items()}
+    assert set(said.values()) <= {"daily", "yearly", "ended", "none"}, said
+
+
 def test_a_pull_that_changed_nothing_is_no_update() -> None:
     changed = state().loads[0]
     idle = changed | {"rows_new": 0, "extracted_at": state().now}
