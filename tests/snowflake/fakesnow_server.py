@@ -86,19 +86,13 @@ async def errors_as_sql_errors(original: Any, request: Request) -> Response:
     return _sql_error("009998", "XX000", f"fakesnow cannot run this: {message}")
 
 
-_WITHOUT_MEANING = re.compile(
-    r"""(?isx)^\s*(?:/\*.*?\*/\s*)?(?:
-        alter\s+session\s+(?:un)?set\s+query_tag
-      | alter\s+(?:warehouse|user|account)\b
-      | use\s+(?:role|secondary|warehouse)\b
-    )"""
-)
+_QUERY_TAG = re.compile(r"(?is)^\s*(?:/\*.*?\*/\s*)?alter\s+session\s+set\s+query_tag\b")
 
 
 @shim(fakesnow.cursor, "parse_one")
-def statements_without_meaning(original: Any, sql: str) -> Any:
-    """Session tags, warehouses, users and roles are unknown there, and an error."""
-    if _WITHOUT_MEANING.match(sql):
+def query_tags(original: Any, sql: str) -> Any:
+    """The session's tag, and what is set with it, is unknown there, and an error."""
+    if _QUERY_TAG.match(sql):
         return original("select 'Statement executed successfully.' as status")
     return original(sql)
 
@@ -111,19 +105,6 @@ def temporary_tables(original: Any, sql: str) -> Any:
         kept = [p for p in properties.expressions if not isinstance(p, exp.TemporaryProperty)]
         properties.set("expressions", kept)
     return statement
-
-
-_COLUMN_COMMENTS = re.compile(
-    r'(?is)^\s*(?:/\*.*?\*/\s*)?alter\s+(?:table|view)\s+\S+\s+alter\s+"?\w+"?\s+comment\s+\$\$'
-)
-
-
-@shim(fakesnow.cursor, "parse_one")
-def comments_on_several_columns(original: Any, sql: str) -> Any:
-    """dbt comments all columns in one ALTER; sqlglot parses it with one column only."""
-    if _COLUMN_COMMENTS.match(sql):
-        return original("select 'Statement executed successfully.' as status")
-    return original(sql)
 
 
 @shim(fakesnow.cursor, "parse_one")
@@ -156,12 +137,7 @@ def quoted_stages_and_copy_options(original: Any, sql: str) -> Any:
         sql = re.sub(
             r"'(@[^'\s]+)'", lambda stage: re.sub(r'/"([^"/]+)"', r"/\1", stage.group(1)), sql
         )
-        sql = re.sub(
-            r"(?i),?\s*(?:BINARY_AS_TEXT|USE_LOGICAL_TYPE|USE_VECTORIZED_SCANNER|BINARY_FORMAT)"
-            r"\s*=\s*(?:'\w+'|\w+)",
-            "",
-            sql,
-        )
+        sql = re.sub(r"(?i),\s*BINARY_FORMAT\s*=\s*'\w+'", "", sql)
         sql = re.sub(r"(?i)MATCH_BY_COLUMN_NAME\s*=\s*'(\w+)'", r"MATCH_BY_COLUMN_NAME=\1", sql)
     return original(sql)
 

@@ -39,9 +39,8 @@ def errors_as_sql_errors(execute: Execute, _: Path) -> bool:
 
 
 @probe
-def statements_without_meaning(execute: Execute, _: Path) -> bool:
+def query_tags(execute: Execute, _: Path) -> bool:
     execute("alter session set query_tag = 'a', timezone = 'UTC'")
-    execute("use warehouse colleges")
     return True
 
 
@@ -50,13 +49,6 @@ def temporary_tables(execute: Execute, _: Path) -> bool:
     ((database,),) = execute("select current_database()")
     execute(f"create or replace temporary table {database}.PUBLIC.passing as select 1 as a")
     return execute(f"select a from {database}.PUBLIC.passing") == [(1,)]
-
-
-@probe
-def comments_on_several_columns(execute: Execute, _: Path) -> bool:
-    execute("create or replace table commented (a int, b int)")
-    execute('alter table commented alter "A" comment $$one$$, "B" comment $$two$$')
-    return True
 
 
 @probe
