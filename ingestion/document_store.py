@@ -509,9 +509,7 @@ class DocumentStore:
             self._set_entry(run, dataset, entry)
         return load
 
-    def write_page(
-        self, load: Load, records: Sequence[Record], digests: Sequence[bytes] | None = None
-    ) -> PageCounts:
+    def write_page(self, load: Load, records: Sequence[Record]) -> PageCounts:
         """Write those records of a page that are new, changed or back.
 
         A record that MongoDB refuses goes to the quarantine, and its neighbours are written.
@@ -520,12 +518,10 @@ class DocumentStore:
             load: as `begin_load` returned it.
             records: (record key, content hash in hex, JSON text in UTF-8), no key twice in a
                 load; some 5 000 of them make the best use of a round trip.
-            digests: of the record keys, where they are at hand.
         """
         self._check_lock()
         with mongodb_errors(f"write records of {load.dataset.dataset_id}"):
-            if digests is None:
-                digests = [digest(record_key) for record_key, _, _ in records]
+            digests = [digest(record_key) for record_key, _, _ in records]
             hashes = [bytes.fromhex(content_hash[:32]) for _, content_hash, _ in records]
             kinds = self._current(load).compare(digests, hashes)
             written = np.flatnonzero(kinds != CurrentVersions.UNCHANGED).tolist()

@@ -77,7 +77,7 @@ def extract(portal_url: str, force: bool) -> None:
 def write(portal_url: str) -> None:
     """This project's document store alone: records already parsed, keyed and hashed."""
     from ingestion.canonical import content_hash, parse_record, record_key
-    from ingestion.document_store import DocumentStore, KeyDigests, digest
+    from ingestion.document_store import DocumentStore, KeyDigests
     from ingestion.mongod import connect
 
     counts, clock = Counter[str](), _Clock()
@@ -94,9 +94,8 @@ def write(portal_url: str) -> None:
                 for record, line in zip(records, lines, strict=True)
             ]
             with clock:
-                digests = [digest(key) for key, _, _ in page]
-                seen.add_digests(digests)
-                counts += Counter(store.write_page(load, page, digests).as_ledger())
+                seen.add(key for key, _, _ in page)
+                counts += Counter(store.write_page(load, page).as_ledger())
         with clock:
             counts["rows_withdrawn"] = store.withdraw_missing(load, seen)
             names = ("new", "changed", "unchanged", "restored", "quarantined", "withdrawn")

@@ -485,6 +485,18 @@ def test_current_versions_are_the_last_of_finished_runs(
     assert set(missing) <= set(ids)
 
 
+def test_digests_that_agree_in_their_first_half_are_told_apart() -> None:
+    halves = [bytes([n]) * 8 for n in range(1, 5)]
+    kept = [first + second for first in halves[::2] for second in halves[:3]]
+    hashes = [bytes([n]) * 16 for n in range(1, len(kept) + 1)]
+    ids = [module._version_id(1, *version) for version in zip(kept, hashes, strict=True)]
+    current = CurrentVersions([bson.encode({"_id": i}) for i in ids], frozenset({1}))
+    assert current.compare(kept, hashes).tolist() == [CurrentVersions.UNCHANGED] * len(kept)
+    assert current.compare(kept, hashes[::-1]).tolist() == [CurrentVersions.CHANGED] * len(kept)
+    others = [first + halves[3] for first in halves]
+    assert current.compare(others, hashes[:4]).tolist() == [CurrentVersions.NEW] * 4
+
+
 def test_digests_that_end_in_zero_bytes_stay_whole() -> None:
     numbers = [n for n in range(2_000) if digest(str(n)).endswith(b"\0")]
     assert numbers
