@@ -187,9 +187,9 @@ def test_a_daily_run_costs_what_the_page_says(story: SimpleNamespace) -> None:
     statements = [entry["sql"] for entry in story.changed_log if "sql" in entry]
     uploaded = sum(entry.get("uploaded", 0) for entry in story.changed_log)
     tests = [sql for sql in statements if '"node_id": "test.' in sql]
-    assert len(tests) < 520
-    assert len(statements) - len(tests) < 500
-    assert 0 < uploaded < 2_000_000
+    assert 450 < len(tests) < 530
+    assert 300 < len(statements) - len(tests) < 400
+    assert 200_000 < uploaded < 300_000
 
 
 def test_every_unit_test_holds(story: SimpleNamespace) -> None:
@@ -221,7 +221,8 @@ def test_production_is_cloned(story: SimpleNamespace, changed_project: Path) -> 
             COLLEGES_SCHEMA_PREFIX="pr_1",
         )
     )
-    clones = [sql.lower() for sql in story.fake.statements if " clone " in sql.lower()]
+    statements = [" ".join(sql.lower().split()) for sql in story.fake.statements]
+    clones = [sql for sql in statements if " clone " in sql]
     of_production = f"{story.fake.database}.marts.dim_college ".lower()
     assert any(
         sql.startswith("create or replace transient table") and f" clone {of_production}" in sql
@@ -251,7 +252,8 @@ def test_a_slim_build_defers_to_production(story: SimpleNamespace, changed_proje
     made = {
         found["name"].lower(): " ".join(sql.lower().split())
         for sql in story.fake.statements
-        if (found := MADE.search(sql))
+        # and not for the time of a unit test
+        if (found := MADE.search(sql)) and not found["name"].lower().endswith("__dbt_tmp")
     }
     neighbourhood = "pr_1_marts.fct_college_neighbourhood"
     after = {"pr_1_marts.agg_arrondissement_school_year", "pr_1_marts.agg_school_year"}
