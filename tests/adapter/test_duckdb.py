@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 from dbt.tests.adapter.basic.test_base import BaseSimpleMaterializations
-from dbt.tests.adapter.basic.test_docs_generate import BaseDocsGenerate, BaseDocsGenReferences
 from dbt.tests.adapter.basic.test_empty import BaseEmpty
 from dbt.tests.adapter.basic.test_ephemeral import BaseEphemeral
 from dbt.tests.adapter.basic.test_generic_tests import BaseGenericTests
@@ -138,7 +137,7 @@ class _DuckDBTypes:
             ["true", "bool", "BOOL"],
             ["'2013-11-03 00:00:00-07'::timestamp", "timestamp", "TIMESTAMP"],
             ["['a','b','c']", "text[]", "VARCHAR[]"],
-            ["[1,2,3]", "int[]", "INT[]"],
+            ["[1,2,3]", "int[]", "INTEGER[]"],
         ]
 
 
@@ -193,12 +192,4 @@ class TestUnitTestInvalidInput(BaseUnitTestInvalidInput):
 
 
 class TestConcurrency(BaseConcurrency):
-    pass
-
-
-class TestDocs(BaseDocsGenerate):
-    pass
-
-
-class TestDocsReferences(BaseDocsGenReferences):
     pass
