@@ -53,7 +53,9 @@ def verdict(report: Report) -> str:
     tests = [problem for problem in report.pr.problems if problem.kind in _TESTS]
     builds = [problem for problem in report.pr.problems if problem.kind not in _TESTS]
     if builds:
-        skipped = f", {len(report.pr.skipped)} not built for it" if report.pr.skipped else ""
+        skipped = (
+            f", {len(report.pr.skipped)} not built or tested for it" if report.pr.skipped else ""
+        )
         return f"❌ Does not build: {_count(len(builds), 'error')}{skipped}"
     found = report.comparison
     parts = []

@@ -54,7 +54,7 @@ def test_change_is_named_exactly(repository: Repository) -> None:
     assert "| `fct_visit` | 200 | 180 | −20 | −10.0 % |" in text
     # rows lost come with their values: the first of them
     assert "| `3` | `place 3` | `note 3` |" in text
-    assert "| `place 0` | `990.0` | `991.0` |" in text
+    assert re.search(r"\| `place 0` \| `490\.0\d*` \| `491\.0\d*` \|", text)
 
 
 def test_float_noise_is_no_difference(edited: Edited) -> None:
@@ -83,7 +83,7 @@ def test_contract_that_changes_is_broken_for_its_readers(repository: Repository)
     assert ("retyped", "cost DOUBLE", "INTEGER") in [
         (c.kind, c.before, c.after) for c in report.comparison.columns
     ]
-    assert "contract of 1 mart broken" in verdict(report)
+    assert verdict(report).startswith("⚠️ Contract of 1 mart broken; ")
 
 
 def test_dropped_key_test_is_caught(edited: Edited) -> None:
