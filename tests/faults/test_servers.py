@@ -150,12 +150,12 @@ def small_disk(path: Path, megabytes: int) -> Iterator[Callable[[], None]]:
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory, states: list[Path]) -> Path:
-    """A state whose first collèges carry 15 MB that do not compress."""
+    """A state whose first collèges carry 30 MB that hardly compress."""
     noise = random.Random(0)
 
     def grow(lines: list[bytes]) -> list[bytes]:
         return [
-            line[:-1] + b', "noise": "%b"}' % noise.randbytes(100_000).hex().encode()
+            line[:-1] + b', "noise": "%b"}' % noise.randbytes(200_000).hex().encode()
             for line in lines[:75]
         ] + lines[75:]
 
