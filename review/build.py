@@ -303,26 +303,26 @@ def _locate(project: Path, node: Mapping[str, Any], message: str) -> tuple[str |
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return file, None
-    if quoted := re.search(r"^LINE \d+: (.*)$", message, re.MULTILINE):
+    if quoted := re.search(r"^\s*LINE \d+: (.*)$", message, re.MULTILINE):
         # DuckDB counts lines of the compiled SQL; the text itself leads back to the source.
-        text = quoted[1].strip(". ")
-        found = [number for number, line in enumerate(lines, 1) if text and text in line]
-        if len(found) == 1:
-            return file, found[0]
-    elif numbered := re.search(r"\bline (\d+)", message):
+        return file, _only_line(lines, quoted[1].strip(". "))
+    if numbered := re.search(r"\bline (\d+)", message):
         return file, int(numbered[1])
+    if missing := re.search(r"\b(?:name|column|named) [\"']?(\w+)", message):
+        return file, _only_line(lines, missing[1])
     if column := node.get("column_name"):
-        found = [
-            number for number, line in enumerate(lines, 1) if line.strip() == f"- name: {column}"
-        ]
-        if len(found) == 1:
-            return file, found[0]
-    elif node.get("resource_type") == "unit_test":
-        name = node["name"]
-        found = [n for n, line in enumerate(lines, 1) if line.strip() == f"- name: {name}"]
-        if len(found) == 1:
-            return file, found[0]
+        return file, _only_line(lines, f"- name: {column}", whole=True)
     return file, None
+
+
+def _only_line(lines: Sequence[str], text: str, *, whole: bool = False) -> int | None:
+    """Number of the one line that has the text; None where none or several have."""
+    found = [
+        number
+        for number, line in enumerate(lines, 1)
+        if text and (line.strip() == text if whole else text in line)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _plain(text: str) -> str:
