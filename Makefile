@@ -31,7 +31,7 @@ test-adapter: .venv/dev  ## dbt's own adapter suites on DuckDB
 	$(BIN)/pytest -p dbt.tests.fixtures.project tests/adapter --numprocesses auto --dist loadscope $(PYTEST_ARGS)
 
 test-airflow: .venv/dev .venv-airflow/ready  ## The tests of the DAGs: whole runs, minutes each
-	$(BIN)/pytest tests/airflow $(PYTEST_ARGS)
+	$(BIN)/pytest tests/airflow --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 snowflake-check: .venv/dev  ## The whole pipeline on your Snowflake account, compared with DuckDB: docs/snowflake.md
 	$(BIN)/python -m tests.snowflake.check $(PORTAL)

@@ -12,6 +12,7 @@ import io
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -239,13 +240,7 @@ def _with_run_ids(
 
 def _write_parquet(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[int]:
     """Write batches to a Parquet file; yields the rows of each row group once it is written."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
-
-    def write() -> int:
-        table = pa.Table.from_batches(held)
-        writer.write_table(table, row_group_size=len(table))
-        return len(table)
 
     # The file is read once and whole: statistics and most dictionaries would cost and not help.
     with pq.ParquetWriter(
@@ -255,16 +250,33 @@ def _write_parquet(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[in
         use_dictionary=["run_sequence", "run_id", "extracted_at"],
         write_statistics=False,
     ) as writer:
-        held: list[pa.RecordBatch] = []
-        size = 0
-        for batch in batches:
-            held.append(batch)
-            size += batch.nbytes
-            if size >= ROW_GROUP_BYTES:
-                yield write()
-                held, size = [], 0
-        if held:
-            yield write()
+        for group in _read_ahead(_row_groups(batches)):
+            writer.write_table(group, row_group_size=len(group))
+            yield len(group)
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        held.append(batch)
+        size += batch.nbytes
+        if size >= ROW_GROUP_BYTES:
+            yield pa.Table.from_batches(held)
+            held, size = [], 0
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _read_ahead(groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The next group is read while this one is compressed and written."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, groups, None)
+        while (group := coming.result()) is not None:
+            coming = reader.submit(next, groups, None)
+            yield group
 
 
 def _write_json_lines(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[int]:
