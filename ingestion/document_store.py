@@ -25,6 +25,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -76,6 +77,10 @@ touches a document."""
 
 DIGEST_BYTES = 16
 TOMBSTONE_PAGE = 5_000
+WRITERS = 2
+"""Connections a page is written through at once."""
+LEAST_TO_SHARE = 500
+"""Versions a connection is worth taking for."""
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 RELEASE_TIMEOUT_S = 5.0
@@ -1079,6 +1084,18 @@ class DocumentStore:
 
     def _insert(self, load: Load, fresh: list[tuple[bytes, Record]]) -> list[int]:
         """Write versions; the places of those that MongoDB refused, now in the quarantine."""
+        if len(fresh) < WRITERS * LEAST_TO_SHARE:
+            return self._insert_part(load, fresh, 0)
+        size = -(-len(fresh) // WRITERS)
+        starts = range(0, len(fresh), size)
+        # The server works on each connection by itself, and it is what a load waits for.
+        with ThreadPoolExecutor(WRITERS) as writers:
+            parts = writers.map(
+                lambda start: self._insert_part(load, fresh[start : start + size], start), starts
+            )
+            return [place for refused in parts for place in refused]
+
+    def _insert_part(self, load: Load, fresh: list[tuple[bytes, Record]], start: int) -> list[int]:
         if not fresh:
             return []
         try:
@@ -1089,7 +1106,7 @@ class DocumentStore:
             # One bad document takes others of its message down with it, so each is tried alone. An
             # error that is not a document's fault (a full disk) comes again and ends the load.
             return [
-                place
+                start + place
                 for place, version in enumerate(fresh)
                 if not self._insert_alone(load, version)
             ]
