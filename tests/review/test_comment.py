@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from ingestion.settings import PROJECT_DIR
 from review.comment import LIMIT, MARKER, harmless
+from tests.review.fake_github import JsonHandler, serving
 
 REPOSITORY = "city/colleges"
 RUN_URL = "https://github.com/city/colleges/actions/runs/77"
@@ -35,7 +35,7 @@ class FakeGitHub(ThreadingHTTPServer):
         self.queries: list[dict[str, list[str]]] = []
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler, BaseHTTPRequestHandler):  # named for ruff, which knows its do_GET
     server: FakeGitHub
 
     def do_GET(self) -> None:
@@ -52,8 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         query = parse_qs(url.query)
         self.server.calls.append((self.command, url.path))
         self.server.queries.append(query)
-        length = int(self.headers.get("Content-Length") or 0)
-        sent = json.loads(self.rfile.read(length)) if length else {}
+        sent = self.sent()
         assert self.headers["Authorization"] == "Bearer token-of-the-job"
         prefix = f"/repos/{REPOSITORY}"
         answer: Any
@@ -72,14 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_error(404)
             return
-        payload = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def log_message(self, *args: Any) -> None:
-        pass
+        self.answer(answer)
 
 
 def pull(number: int, sha: str) -> dict[str, Any]:
@@ -97,12 +89,9 @@ def comment(number: int, body: str, login: str = "github-actions[bot]") -> dict[
 
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
-    with FakeGitHub() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    server = FakeGitHub()
+    with serving(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def post(github: FakeGitHub, report: Path, **run: Any) -> subprocess.CompletedProcess[str]:
@@ -120,7 +109,7 @@ def post(github: FakeGitHub, report: Path, **run: Any) -> subprocess.CompletedPr
     event_file = report.parent / "event.json"
     event_file.write_text(json.dumps(event), encoding="utf-8")
     return subprocess.run(
-        # -S -E: nothing but the standard library, as in the job
+        # -S: nothing but the standard library, as in the job
         [sys.executable, "-S", "-m", "review.comment", str(report)],
         cwd=PROJECT_DIR,
         env={

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ from click.testing import CliRunner
 from ingestion.sample import write_sample
 from review.github import AUTHOR
 from review.portal_drift import LABEL, TITLE, findings, main
+from tests.review.fake_github import JsonHandler, serving
 
 REPOSITORY = "city/colleges"
 COLLEGES = "etablissements-scolaires-colleges"
@@ -67,51 +67,34 @@ class FakeGitHub(ThreadingHTTPServer):
         self.issues: list[dict[str, Any]] = []
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler, BaseHTTPRequestHandler):  # named for ruff, which knows its do_GET
     server: FakeGitHub
 
     def do_GET(self) -> None:
         asked = parse_qs(urlsplit(self.path).query)
         assert (asked["labels"], asked["creator"]) == ([LABEL], [AUTHOR])
-        self._answer([issue for issue in self.server.issues if issue["state"] == "open"])
+        self.answer([issue for issue in self.server.issues if issue["state"] == "open"])
 
     def do_POST(self) -> None:
         number = len(self.server.issues) + 1
-        issue = {**self._sent(), "number": number, "state": "open", "html_url": f"issue {number}"}
+        issue = {**self.sent(), "number": number, "state": "open", "html_url": f"issue {number}"}
         self.server.issues.append(issue)
-        self._answer(issue)
+        self.answer(issue)
 
     def do_PATCH(self) -> None:
         issue = self.server.issues[int(self.path.rsplit("/", 1)[1]) - 1]
-        issue.update(self._sent())
-        self._answer(issue)
-
-    def _sent(self) -> dict[str, Any]:
-        sent: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        return sent
-
-    def _answer(self, answer: Any) -> None:
-        payload = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def log_message(self, *args: Any) -> None:
-        pass
+        issue.update(self.sent())
+        self.answer(issue)
 
 
 @pytest.fixture
 def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
-    with FakeGitHub() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    server = FakeGitHub()
+    with serving(server):
         monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
         monkeypatch.setenv("GH_TOKEN", "token-of-the-job")
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_one_issue_opened_edited_and_closed(
