@@ -408,6 +408,15 @@ class DocumentStore:
             finally:
                 self._lock = None
 
+    def check_lock(self) -> None:
+        """Make sure that this process still holds the store, before something is written.
+
+        Raises:
+            LockedError: the lock was lost meanwhile.
+        """
+        if self._lock is not None:
+            self._lock.check()
+
     def recover(self) -> None:
         """Take every run that is still ``running`` for dead, and remove what its loads left.
 
@@ -445,7 +454,7 @@ class DocumentStore:
             code_version: of this program.
             purpose: the command.
         """
-        self._check_lock()
+        self.check_lock()
         self.recover()
         started_at = _now()
         run_id = f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -497,7 +506,7 @@ class DocumentStore:
             extracted_at: when the pull began (UTC); default now. ``Load.extracted_at`` may still
                 be set until the first page is written.
         """
-        self._check_lock()
+        self.check_lock()
         with mongodb_errors(f"begin the load of {dataset.dataset_id}"):
             self._unfinished_entry(run, dataset)
             self._remove(dataset.table, run.sequence)
@@ -524,7 +533,7 @@ class DocumentStore:
             records: (record key, content hash in hex, JSON text in UTF-8), no key twice in a
                 load; some 5 000 of them make the best use of a round trip.
         """
-        self._check_lock()
+        self.check_lock()
         with mongodb_errors(f"write records of {load.dataset.dataset_id}"):
             digests = [digest(record_key) for record_key, _, _ in records]
             hashes = [bytes.fromhex(content_hash[:32]) for _, content_hash, _ in records]
@@ -551,7 +560,7 @@ class DocumentStore:
         with mongodb_errors(f"withdraw records of {load.dataset.dataset_id}"):
             missing = self._current(load).missing(seen)
             for start in range(0, len(missing), TOMBSTONE_PAGE):
-                self._check_lock()
+                self.check_lock()
                 self._insert_tombstones(load, missing[start : start + TOMBSTONE_PAGE])
         return len(missing)
 
@@ -610,7 +619,7 @@ class DocumentStore:
             StoreError: the counts do not add up, or the run was taken over meanwhile. Nothing is
                 committed then.
         """
-        self._check_lock()
+        self.check_lock()
         dataset_id = load.dataset.dataset_id
         counted = sum(entry[name] for name in COUNTS)
         if entry["rows_received"] != counted:
@@ -658,7 +667,7 @@ class DocumentStore:
             status: why not.
             entry: more fields of the load entry, e.g. ``portal``.
         """
-        self._check_lock()
+        self.check_lock()
         with mongodb_errors(f"note {dataset.dataset_id} as {status}"):
             self._unfinished_entry(run, dataset)
             last = self.last_finished_load(dataset)
@@ -708,7 +717,7 @@ class DocumentStore:
 
     def begin_restore(self, datasets: Iterable[Dataset]) -> None:
         """Clear the way for versions and runs from elsewhere; blank until `finish_restore`."""
-        self._check_lock()
+        self.check_lock()
         with mongodb_errors("begin to restore"):
             self.database["store"].update_one({"_id": "store"}, {"$set": {"is_restoring": True}})
             self._runs.delete_many({})
@@ -720,7 +729,7 @@ class DocumentStore:
         count = 0
         pages = iter(versions)
         while page := list(islice(pages, TOMBSTONE_PAGE)):
-            self._check_lock()
+            self.check_lock()
             with mongodb_errors(f"restore versions of {dataset.dataset_id}"):
                 self._versions(dataset).insert_many(
                     [_restored(version) for version in page], ordered=False
@@ -734,7 +743,7 @@ class DocumentStore:
         Args:
             ledger: rows as `ledger_rows` yields them.
         """
-        self._check_lock()
+        self.check_lock()
         runs: dict[int, Document] = {}
         for row in ledger:
             run = runs.setdefault(row["run_sequence"], _restored_run(row))
@@ -1003,10 +1012,6 @@ class DocumentStore:
             context = PyMongoArrowContext(schema, codec_options=versions.codec_options)
             context.process_bson_stream(reply)
             yield context.finish()
-
-    def _check_lock(self) -> None:
-        if self._lock is not None:
-            self._lock.check()
 
     def _unfinished_entry(self, run: Run, dataset: Dataset) -> Document:
         """The entry of a dataset in this run so far, empty where there is none."""
