@@ -502,6 +502,8 @@ def _client(uri: str, timeout_ms: int) -> MongoClient[Document]:
         uuidRepresentation="standard",
         w="majority",
         journal=True,
+        # A secondary may lag: what an earlier run wrote would be written again.
+        readPreference="primary",
         serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=10_000,
         # One reply: building an index on a large collection is the slowest.
