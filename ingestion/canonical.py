@@ -124,9 +124,14 @@ def canonical_json(record: dict[str, Any]) -> bytes:
     return text
 
 
+def content_digest(record: dict[str, Any]) -> bytes:
+    """SHA-256 of the canonical JSON, 32 bytes."""
+    return hashlib.sha256(canonical_json(record)).digest()
+
+
 def content_hash(record: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON, 64 hex digits."""
-    return hashlib.sha256(canonical_json(record)).hexdigest()
+    return content_digest(record).hex()
 
 
 def record_key(record: dict[str, Any], key_fields: Sequence[str]) -> str:

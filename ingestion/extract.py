@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ingestion.canonical import (
     BadRecordError,
     Reason,
-    content_hash,
+    content_digest,
     parse_record,
     record_key,
     salvage_key,
 )
 from ingestion.dlt_runtime import fresh_pipeline
-from ingestion.document_store import DocumentStore, KeyDigests, Load, Run, digest
+from ingestion.document_store import DocumentStore, KeyDigests, Load, Page, Run, digest
 from ingestion.errors import (
     CollegesError,
     DiskFullError,
@@ -41,13 +41,15 @@ from ingestion.registry import Dataset
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 logger = logging.getLogger(__name__)
 
 FULL_PULL_EVERY = timedelta(days=7)
 PULL_ATTEMPTS = 3
 PAGE_ROWS = 5_000
-"""Rows handed over at a time: bounds memory at every step."""
+PAGE_BYTES = 32 * 1024 * 1024
+"""Rows, or bytes of them, handed over at a time: bounds memory at every step."""
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset id, rows so far, rows expected)."""
@@ -92,8 +94,6 @@ class _Pull:
     profiler: Profiler
     keys: KeyDigests = field(default_factory=KeyDigests)
     rows: int = 0
-    nameless_rows: int = 0
-    """Bad lines of which not even the key could be read."""
     pipeline: Any = None
 
 
@@ -179,7 +179,7 @@ def _pull_and_store(
     sink.write(pull)
 
     counts = Counter(sink.counts)
-    refusal = None if options.accept_shrink else _refuse_withdrawal(dataset, pull, counts)
+    refusal = None if options.accept_shrink else _why_not_withdraw(pull, sink)
     if refusal is None:
         counts["rows_withdrawn"] = store.withdraw_missing(load, pull.keys)
     else:
@@ -208,19 +208,21 @@ def _pull_and_store(
     )
 
 
-def _refuse_withdrawal(dataset: Dataset, pull: _Pull, counts: Counter[str]) -> str | None:
-    readable = pull.rows - counts["rows_quarantined"]
-    if readable < dataset.volume_floor:
+def _why_not_withdraw(pull: _Pull, sink: _Sink) -> str | None:
+    """Why what is absent from a pull may still be at the portal; None: it is not."""
+    floor = sink.load.dataset.volume_floor
+    readable = pull.rows - sink.counts["rows_quarantined"]
+    if readable < floor:
         return (
-            f"{readable} readable rows are below this dataset's floor of {dataset.volume_floor}: "
+            f"{readable} readable rows are below this dataset's floor of {floor}: "
             "nothing was withdrawn. If the portal really holds so few, run again with "
             "--accept-shrink."
         )
-    if pull.nameless_rows:
+    if sink.nameless_rows and (missing := sink.store.missing_count(sink.load, pull.keys)):
         return (
-            f"{pull.nameless_rows} quarantined line(s) do not say which record they are, so a "
-            "record missing from this pull may be one of them: nothing was withdrawn. Look at "
-            "`colleges status`; to withdraw all the same, run again with --accept-shrink."
+            f"{sink.nameless_rows} quarantined line(s) do not say which record they are, so the "
+            f"{missing} record(s) missing from this pull may be among them: nothing was withdrawn. "
+            "Look at `colleges status`; to withdraw all the same, run again with --accept-shrink."
         )
     return None
 
@@ -311,17 +313,21 @@ def _record_batches(
 
     Yields:
         Tables of at most ``PAGE_ROWS`` rows: ``line_number`` int64, ``record_key`` string,
-        ``content_hash`` string, ``reason`` string, ``detail`` string, ``raw`` large_binary.
+        ``digest`` and ``content_digest`` binary, ``reason`` string, ``detail`` string, ``raw``
+        large_binary.
     """
-    page: list[tuple[int, str | None, str | None, str | None, str | None, bytes]] = []
+    page: list[_Row] = []
     records: list[dict[str, Any]] = []
+    size = 0
 
     def flush() -> pa.Table:
+        nonlocal size
         table = _table(page)
-        pull.keys.add([row[1] for row in page if row[1] is not None])
+        pull.keys.add_digests(b"".join(row.digest for row in page if row.digest is not None))
         pull.profiler.add(records)
         page.clear()
         records.clear()
+        size = 0
         if progress:
             progress(dataset.dataset_id, pull.rows, probe.records_count)
         return table
@@ -329,34 +335,51 @@ def _record_batches(
     for lines in client.stream_lines(dataset):
         for line in lines:
             pull.rows += 1
+            size += len(line)
             try:
                 record = parse_record(line)
                 key = record_key(record, dataset.key)
             except BadRecordError as bad:
-                salvaged = salvage_key(line, dataset.key)
-                pull.nameless_rows += salvaged is None
-                page.append((pull.rows, salvaged, None, bad.reason, bad.detail, line))
+                named = salvage_key(line, dataset.key)
+                token = None if named is None else digest(named)
+                page.append(_Row(pull.rows, named, token, None, bad.reason, bad.detail, line))
             else:
-                page.append((pull.rows, key, content_hash(record), None, None, line))
+                page.append(
+                    _Row(pull.rows, key, digest(key), content_digest(record), None, None, line)
+                )
                 records.append(record)
-            if len(page) == PAGE_ROWS:
+            if len(page) == PAGE_ROWS or size >= PAGE_BYTES:
                 yield flush()
     if page:
         yield flush()
 
 
-def _table(page: list[tuple[Any, ...]]) -> pa.Table:
+class _Row(NamedTuple):
+    """A line of the export: with its hash or, where it is kept out, with the reason."""
+
+    line_number: int
+    record_key: str | None
+    digest: bytes | None
+    """Of the key."""
+    content_digest: bytes | None
+    reason: str | None
+    detail: str | None
+    raw: bytes
+
+
+def _table(page: list[_Row]) -> pa.Table:
     import pyarrow as pa
 
-    columns = list(zip(*page, strict=True))
     types = {
         "line_number": pa.int64(),
         "record_key": pa.string(),
-        "content_hash": pa.string(),
+        "digest": pa.binary(),
+        "content_digest": pa.binary(),
         "reason": pa.string(),
         "detail": pa.string(),
         "raw": pa.large_binary(),
     }
+    columns = zip(*page, strict=True)
     return pa.table(
         [pa.array(column, kind) for column, kind in zip(columns, types.values(), strict=True)],
         names=list(types),
@@ -369,12 +392,14 @@ class _Sink:
     COUNTS = ("rows_new", "rows_changed", "rows_unchanged", "rows_restored", "rows_quarantined")
 
     def __init__(self, store: DocumentStore, load: Load) -> None:
-        self._store = store
-        self._load = load
-        self._duplicates: set[bytes] = set()
-        self._held: defaultdict[str, list[_Row]] = defaultdict(list)
-        self._error: Exception | None = None
+        self.store = store
+        self.load = load
         self.counts: Counter[str] = Counter()
+        self.nameless_rows = 0
+        """Bad lines that do not name a record: nobody can tell which one they are."""
+        self._duplicates: set[bytes] = set()
+        self._stored_copies: set[bytes] = set()
+        self._error: Exception | None = None
 
     def destination(self) -> Any:
         import dlt
@@ -411,72 +436,77 @@ class _Sink:
         except Exception as error:
             work_dir = Path(pull.pipeline.pipelines_dir)
             raise self._error or _own_error(error, work_dir) from error
-        self._write_held()
 
     def _write_file(self, path: str) -> None:
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=PAGE_ROWS):
-                columns = [column.to_pylist() for column in batch.columns]
-                self._write_page([_Row(*row) for row in zip(*columns, strict=True)])
+            copies = self._copies(file) if self._duplicates else {}
+            # Few rows at a time where they are large: a row group is a page of the pull.
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_size=PAGE_ROWS, row_groups=[group]):
+                    self._write_batch(batch, copies)
 
-    def _write_page(self, rows: list[_Row]) -> None:
-        page = []
-        for row in rows:
-            if row.reason is not None:
-                self._quarantine(row, row.reason, row.detail or "")
-            elif self._duplicates and digest(row.record_key) in self._duplicates:
-                self._held[row.record_key].append(row)
-            else:
-                page.append(_page_row(row))
-        self._store_page(page)
+    def _copies(self, file: pq.ParquetFile) -> dict[bytes, Counter[bytes]]:
+        """Of the keys that came more than once: content → how often it came, of readable rows."""
+        copies: dict[bytes, Counter[bytes]] = {key: Counter() for key in self._duplicates}
+        for batch in file.iter_batches(columns=["digest", "content_digest"]):
+            for key, content in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                if content is not None and key in copies:
+                    copies[key][content] += 1
+        return copies
 
-    def _write_held(self) -> None:
-        """Records whose key came more than once in this pull.
+    def _write_batch(self, batch: pa.RecordBatch, copies: dict[bytes, Counter[bytes]]) -> None:
+        """Write a page; its bad lines, and keys that came more than once, are kept out.
 
         Copies that agree are one record. Where they differ nobody can say which is right: all are
         kept out, and the record stays as it was stored.
         """
-        for rows in self._held.values():
-            agree = len({row.content_hash for row in rows}) == 1
-            if agree:
-                self._store_page([_page_row(rows[0])])
-            for row in rows[agree:]:
-                what = "the same" if agree else "different"
-                detail = f"the key came {len(rows)} times in one pull, with {what} content"
-                self._quarantine(row, Reason.DUPLICATE_KEY, detail)
+        rows = [_Row(*row) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+        kept = [row for row in rows if self._is_kept(row, copies)]
+        if kept:
+            _, keys, digests, contents, _, _, payloads = zip(*kept, strict=True)
+            page = Page(keys, b"".join(digests), b"".join(contents), payloads)
+            self.counts += Counter(self.store.write_page(self.load, page).as_ledger())
 
-    def _store_page(self, page: list[tuple[str, str, bytes]]) -> None:
-        if page:
-            written = self._store.write_page(self._load, page)
-            self.counts += Counter(written.as_ledger())
+    def _is_kept(self, row: _Row, copies: dict[bytes, Counter[bytes]]) -> bool:
+        if row.reason is not None:
+            self.nameless_rows += not self._names_a_record(row)
+            self._quarantine(row, row.reason, row.detail or "")
+            return False
+        if row.digest not in copies:
+            return True
+        contents = copies[row.digest]
+        if len(contents) == 1 and row.digest not in self._stored_copies:
+            self._stored_copies.add(row.digest)
+            return True
+        what = "the same" if len(contents) == 1 else "different"
+        detail = f"the key came {contents.total()} times in one pull, with {what} content"
+        self._quarantine(row, Reason.DUPLICATE_KEY, detail)
+        return False
+
+    def _names_a_record(self, row: _Row) -> bool:
+        """Whether a bad line is sure to be that of the record it names, and of no other.
+
+        The damage may be in the key itself: only a record that is there, and came by no other line,
+        can be the one.
+        """
+        return (
+            row.digest is not None
+            and row.digest not in self._duplicates
+            and bool(self.store.are_present(self.load, row.digest).all())
+        )
 
     def _quarantine(self, row: _Row, reason: str, detail: str) -> None:
         self.counts["rows_quarantined"] += 1
-        self._store.quarantine(
-            self._load,
+        self.store.quarantine(
+            self.load,
             row.raw,
             reason=reason,
             detail=detail,
             record_key=row.record_key,
             line_number=row.line_number,
         )
-
-
-class _Row(NamedTuple):
-    """A line of the export: with its hash or, where it is kept out, with the reason."""
-
-    line_number: int
-    record_key: str
-    content_hash: str
-    reason: str | None
-    detail: str | None
-    raw: bytes
-
-
-def _page_row(row: _Row) -> tuple[str, str, bytes]:
-    return row.record_key, row.content_hash, row.raw
 
 
 def _drift(probe: Probe) -> list[dict[str, Any]]:

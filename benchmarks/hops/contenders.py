@@ -76,8 +76,8 @@ def extract(portal_url: str, force: bool) -> None:
 @_portal
 def write(portal_url: str) -> None:
     """This project's document store alone: records already parsed, keyed and hashed."""
-    from ingestion.canonical import content_hash, parse_record, record_key
-    from ingestion.document_store import DocumentStore, KeyDigests
+    from ingestion.canonical import content_digest, parse_record, record_key
+    from ingestion.document_store import DocumentStore, KeyDigests, Page, digest
     from ingestion.mongod import connect
 
     counts, clock = Counter[str](), _Clock()
@@ -89,12 +89,11 @@ def write(portal_url: str) -> None:
         seen = KeyDigests()
         for lines in _pages(_lines(portal_url), 5 * PAGE):
             records = [parse_record(line) for line in lines]
-            page = [
-                (record_key(record, DATASET.key), content_hash(record), line)
-                for record, line in zip(records, lines, strict=True)
-            ]
+            keys = [record_key(record, DATASET.key) for record in records]
+            hashes = b"".join(map(content_digest, records))
+            page = Page(keys, b"".join(map(digest, keys)), hashes, lines)
             with clock:
-                seen.add(key for key, _, _ in page)
+                seen.add_digests(page.digests)
                 counts += Counter(store.write_page(load, page).as_ledger())
         with clock:
             counts["rows_withdrawn"] = store.withdraw_missing(load, seen)

@@ -49,13 +49,20 @@ def database(store: Store) -> MongoClient[dict[str, Any]]:
 
 
 def versions(store: Store) -> dict[str, list[dict[str, Any]]]:
-    """Collection of versions, where it is not empty → its documents, whole."""
+    """Collection of versions, where it is not empty → its documents, whole.
+
+    Only a version's place in its load is left out: the warehouse does not know it.
+    """
+
+    def without_place(document: dict[str, Any]) -> dict[str, Any]:
+        return document | {"_id": document["_id"][:8] + document["_id"][12:]}
+
     with database(store) as client:
         mongo = client[store.database]
         return {
-            name: documents
+            name: sorted(map(without_place, documents), key=lambda document: document["_id"])
             for name in mongo.list_collection_names()
-            if "__" in name and (documents := list(mongo[name].find(sort=[("_id", 1)])))
+            if "__" in name and (documents := list(mongo[name].find()))
         }
 
 
@@ -126,7 +133,7 @@ def test_a_restore_that_is_killed_is_begun_again(
     before = versions(store)
     empty_mongodb(store)
     # prepare, lock, restore and its two ends: far fewer events than this where nothing is pulled.
-    events = spread(48, RESTORE_POINTS, nth)
+    events = spread(36, RESTORE_POINTS, nth)
     killed = jobs.run(store, "load", datasets=FEW, wire="extract", kill_at=events)
     jobs.succeed(store, "load", datasets=FEW)
     assert killed["signal"] == signal.SIGKILL, killed["log"]

@@ -11,14 +11,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import bson
-import numpy as np
 import orjson
 import pytest
 from bson import Int64
@@ -34,6 +33,7 @@ from ingestion.document_store import (
     DocumentStore,
     KeyDigests,
     Load,
+    Page,
     PageCounts,
     Run,
     StoreLock,
@@ -100,7 +100,7 @@ def pull(store: DocumentStore, state: Mapping[str, Any]) -> tuple[int, dict[str,
     """One whole run that finds ``state`` (name → size) at the portal: (sequence, counts)."""
     run, load = begin(store)
     records = [record(name, size) for name, size in state.items()]
-    counts = store.write_page(load, records)
+    counts = store.write_page(load, Page.of(records))
     seen = KeyDigests()
     seen.add([key for key, _, _ in records])
     withdrawn = store.withdraw_missing(load, seen)
@@ -158,10 +158,10 @@ def test_a_version_is_what_was_received(store: DocumentStore) -> None:
     payload = '{"size": 1.50, "name":"Zoë", "none":null, "é":[{"x":-0.0}]}'.encode()
     run, load = begin(store)
     load.extracted_at = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
-    commit(store, load, store.write_page(load, [('["Zoë"]', "f" * 64, payload)]))
+    commit(store, load, store.write_page(load, Page.of([('["Zoë"]', "f" * 64, payload)])))
     (found,) = store.database[SCHOOLS.table].find()
     assert found.pop("_id") == b"".join(
-        [run.sequence.to_bytes(8, "big"), digest('["Zoë"]'), b"\xff" * 16]
+        [run.sequence.to_bytes(8, "big"), bytes(4), digest('["Zoë"]'), b"\xff" * 16]
     )
     assert found == {
         "record_key": '["Zoë"]',
@@ -187,7 +187,7 @@ def test_the_largest_record_is_stored_and_read_back(store: DocumentStore) -> Non
     assert len(payload) == MAX_RECORD_BYTES
     key = json_text(["k" * (MAX_KEY_BYTES - 4)])
     _, load = begin(store)
-    commit(store, load, store.write_page(load, [(key, "f" * 64, payload), record("a", 1)]))
+    commit(store, load, store.write_page(load, Page.of([(key, "f" * 64, payload), record("a", 1)])))
     found = {
         row["record_key"]: row["payload"]
         for batch in store.version_batches(SCHOOLS)
@@ -240,7 +240,7 @@ def test_looking_versions_up_touches_no_document(store: DocumentStore) -> None:
 
 
 def test_withdrawal_crosses_pages(store: DocumentStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TOMBSTONE_PAGE", 3)
+    monkeypatch.setattr(module, "PAGE_ROWS", 3)
     pull(store, {f"{number:02}": number for number in range(20)})
     kept = {f"{number:02}": number for number in range(0, 20, 3)}
     assert pull(store, kept)[1] == {"unchanged": 7, "withdrawn": 13}
@@ -265,7 +265,7 @@ def test_hop_2_reads_in_order_and_only_what_is_asked_for(store: DocumentStore) -
 def test_an_unfinished_load_is_invisible_and_then_removed(store: DocumentStore) -> None:
     first, _ = pull(store, {"a": 1, "b": 1})
     _, load = begin(store)
-    store.write_page(load, [record("a", 2), record("c", 1)])
+    store.write_page(load, Page.of([record("a", 2), record("c", 1)]))
     store.withdraw_missing(load, KeyDigests())
     store.quarantine(load, b"{", reason="invalid_json", line_number=7)
     store.quarantine(load, b"x" * (module.MAX_INLINE_BYTES + 1), reason="big", line_number=8)
@@ -291,14 +291,14 @@ def test_a_run_taken_for_dead_cannot_commit(store: DocumentStore) -> None:
     other = DocumentStore(store.database)
     later = other.begin_run(code_version="test")
     # The first one wakes up and goes on.
-    counts = store.write_page(load, [record("a", 2), record("b", 2)])
+    counts = store.write_page(load, Page.of([record("a", 2), record("b", 2)]))
     with pytest.raises(StoreError, match="took this one for dead"):
         commit(store, load, counts)
     with pytest.raises(StoreError, match="took this one for dead"):
         store.finish_run(run, "finished")
     # What it wrote meanwhile does not deceive the other.
     later_load = other.begin_load(later, SCHOOLS)
-    assert other.write_page(later_load, [record("a", 2), record("b", 2)]) == PageCounts(
+    assert other.write_page(later_load, Page.of([record("a", 2), record("b", 2)])) == PageCounts(
         new=1, changed=1
     )
     commit(other, later_load, PageCounts(new=1, changed=1))
@@ -308,7 +308,7 @@ def test_a_run_taken_for_dead_cannot_commit(store: DocumentStore) -> None:
 def test_a_failed_load_is_taken_back(store: DocumentStore) -> None:
     pull(store, {"a": 1})
     run, load = begin(store)
-    store.write_page(load, [record("a", 2), record("b", 1)])
+    store.write_page(load, Page.of([record("a", 2), record("b", 1)]))
     store.fail_load(run, SCHOOLS, "the stream was cut")
     store.fail_load(run, SECTORS, "not even begun")
     store.finish_run(run, "failed")
@@ -323,9 +323,9 @@ def test_a_failed_load_is_taken_back(store: DocumentStore) -> None:
 
 def test_a_second_try_within_a_run_starts_clean(store: DocumentStore) -> None:
     run, load = begin(store)
-    store.write_page(load, [record("a", 1), record("b", 1)])
+    store.write_page(load, Page.of([record("a", 1), record("b", 1)]))
     load = store.begin_load(run, SCHOOLS)
-    commit(store, load, store.write_page(load, [record("a", 2)]))
+    commit(store, load, store.write_page(load, Page.of([record("a", 2)])))
     assert versions(store) == [("a", run.sequence, 2)]
     for again in (
         lambda: store.begin_load(run, SCHOOLS),
@@ -339,7 +339,7 @@ def test_a_second_try_within_a_run_starts_clean(store: DocumentStore) -> None:
 
 def test_counts_that_do_not_add_up_are_not_committed(store: DocumentStore) -> None:
     _, load = begin(store)
-    store.write_page(load, [record("a", 1), record("b", 1)])
+    store.write_page(load, Page.of([record("a", 1), record("b", 1)]))
     with pytest.raises(StoreError, match="2 rows were received and 1 are accounted for"):
         store.commit_load(load, rows_received=2, rows_withdrawn=0, **PageCounts(new=1).as_ledger())
     assert versions(store) == []
@@ -349,8 +349,8 @@ def test_counts_that_do_not_add_up_are_not_committed(store: DocumentStore) -> No
 def test_a_record_twice_in_a_pull_is_not_committed(store: DocumentStore) -> None:
     for again in (record("a", 1), record("a", 2)):
         _, load = begin(store)
-        counts = store.write_page(load, [record("a", 1), record("b", 1)])
-        more = store.write_page(load, [again])
+        counts = store.write_page(load, Page.of([record("a", 1), record("b", 1)]))
+        more = store.write_page(load, Page.of([again]))
         assert (counts.new, more.new) == (2, 1)
         with pytest.raises(StoreError, match="came twice in one pull"):
             commit(store, load, PageCounts(new=3))
@@ -360,12 +360,10 @@ def test_a_record_twice_in_a_pull_is_not_committed(store: DocumentStore) -> None
 def test_a_record_both_received_and_withdrawn_is_not_committed(store: DocumentStore) -> None:
     pull(store, {"a": 1})
     _, load = begin(store)
-    counts = store.write_page(load, [record("a", 2)])
+    counts = store.write_page(load, Page.of([record("a", 2)]))
     assert store.withdraw_missing(load, KeyDigests()) == 1
     with pytest.raises(StoreError, match="came twice in one pull"):
         commit(store, load, counts, withdrawn=1)
-    with pytest.raises(StoreError, match="duplicate key"):
-        store.withdraw_missing(load, KeyDigests())
     assert present(store) == {"a": record("a", 1)[1]}
 
 
@@ -397,7 +395,7 @@ def test_a_refused_record_does_not_take_its_neighbours_with_it(
     _, load = begin(store)
     good = [record(f"good {number}", number) for number in range(5)]
     page = [*good[:3], ('["bad"]', "f" * 64, raw), record("changes", 2), *good[3:]]
-    counts = store.write_page(load, page)
+    counts = store.write_page(load, Page.of(page))
     assert counts == PageCounts(new=5, changed=1, quarantined=1)
     commit(store, load, counts)
     assert {name for name, sequence, _ in versions(store) if sequence == load.run.sequence} == {
@@ -428,8 +426,8 @@ def test_quarantine_keeps_any_bytes_once(store: DocumentStore) -> None:
 # -- the keys of a pull ----------------------------------------------------------------------------
 
 
-def digests(numbers: Iterable[int]) -> list[bytes]:
-    return [digest(str(number)) for number in numbers]
+def keys_of(numbers: Iterable[int]) -> bytes:
+    return b"".join(digest(str(number)) for number in numbers)
 
 
 NUMBERS = st.lists(st.integers(0, 400), max_size=300)
@@ -442,9 +440,16 @@ def test_key_digests_are_a_multiset(added: list[int], asked: list[int], batch: i
         keys.add([str(number) for number in added[start : start + batch]])
         keys.duplicates()  # sorting in between loses nothing
     assert len(keys) == len(added)
-    assert keys.duplicates() == set(digests(n for n, times in Counter(added).items() if times > 1))
-    lacks = keys.lacks(np.array(digests(asked), dtype="S16"))
+    repeated = [n for n, times in Counter(added).items() if times > 1]
+    assert keys.duplicates() == {digest(str(number)) for number in repeated}
+    lacks = keys.lacks(module._halves(keys_of(asked)))
     assert lacks.tolist() == [number not in set(added) for number in asked]
+
+
+def current_versions(ids: Iterable[bytes], finished: Set[int]) -> CurrentVersions:
+    """Of versions with these ids, as MongoDB sends them, in two replies."""
+    replies = [bson.encode({"_id": version_id}) for version_id in sorted(ids)]
+    return CurrentVersions([b"".join(replies[:50]), b"".join(replies[50:])], finished)
 
 
 @given(
@@ -459,10 +464,10 @@ def test_current_versions_are_the_last_of_finished_runs(
     stored = list({(run, key): (run, key, content) for run, key, content in stored}.values())
     hashes = [bytes(16), b"\x01" + bytes(15), bytes(14) + b"\x02\x00"]
     ids = [
-        module._version_id(run, digest(str(key)), hashes[content]) for run, key, content in stored
+        module._version_id(run, digest(str(key)), hashes[content], place)
+        for place, (run, key, content) in enumerate(stored)
     ]
-    replies = [bson.encode({"_id": version_id}) for version_id in ids]
-    current = CurrentVersions([b"".join(replies[:50]), b"".join(replies[50:])], frozenset(finished))
+    current = current_versions(ids, finished)
 
     truth = {key: content for run, key, content in sorted(stored) if run in finished}
     expected = []
@@ -474,14 +479,18 @@ def test_current_versions_are_the_last_of_finished_runs(
         else:
             is_same = truth[key] == content
             expected.append(CurrentVersions.UNCHANGED if is_same else CurrentVersions.CHANGED)
-    found = current.compare(digests(key for key, _ in page), [hashes[c] for _, c in page])
+    keys = module._halves(keys_of(key for key, _ in page))
+    found = current.compare(keys, module._halves(b"".join(hashes[c] for _, c in page)))
     assert found.tolist() == expected
+    assert current.holds(keys).tolist() == [bool(truth.get(key)) for key, _ in page]
+    assert current.present == sum(map(bool, truth.values()))
+    assert current.counts == Counter(run for run, _, _ in stored)
 
     seen = KeyDigests()
     seen.add([str(key) for key, _ in page])
     gone = [key for key in truth.keys() - dict(page).keys() if truth[key]]
     missing = current.missing(seen)
-    assert sorted(version_id[8:24] for version_id in missing) == sorted(digests(gone))
+    assert sorted(i[12:28] for i in missing) == sorted(digest(str(key)) for key in gone)
     assert set(missing) <= set(ids)
 
 
@@ -489,12 +498,26 @@ def test_digests_that_agree_in_their_first_half_are_told_apart() -> None:
     halves = [bytes([n]) * 8 for n in range(1, 5)]
     kept = [first + second for first in halves[::2] for second in halves[:3]]
     hashes = [bytes([n]) * 16 for n in range(1, len(kept) + 1)]
-    ids = [module._version_id(1, *version) for version in zip(kept, hashes, strict=True)]
-    current = CurrentVersions([bson.encode({"_id": i}) for i in ids], frozenset({1}))
-    assert current.compare(kept, hashes).tolist() == [CurrentVersions.UNCHANGED] * len(kept)
-    assert current.compare(kept, hashes[::-1]).tolist() == [CurrentVersions.CHANGED] * len(kept)
+    # In any order, and each twice: the later run's is current.
+    ids = [
+        module._version_id(run, key, hashes[place] if run == 2 else b"\xff" * 16, 9 - place)
+        for run in (1, 2)
+        for place, key in enumerate(kept)
+    ]
+    current = current_versions(ids, {1, 2})
+
+    def compare(keys: list[bytes], contents: list[bytes]) -> list[int]:
+        found = module._halves(b"".join(keys)), module._halves(b"".join(contents))
+        return current.compare(*found).tolist()
+
+    assert compare(kept, hashes) == [CurrentVersions.UNCHANGED] * len(kept)
+    assert compare(kept[::-1], hashes) == [CurrentVersions.CHANGED] * len(kept)
     others = [first + halves[3] for first in halves]
-    assert current.compare(others, hashes[:4]).tolist() == [CurrentVersions.NEW] * 4
+    assert compare(others, hashes[:4]) == [CurrentVersions.NEW] * 4
+    keys = KeyDigests()
+    keys.add_digests(b"".join([*kept, *kept[:2], *others]))
+    assert keys.duplicates() == set(kept[:2])
+    assert not keys.lacks(module._halves(b"".join([*others, *kept]))).any()
 
 
 def test_digests_that_end_in_zero_bytes_stay_whole() -> None:
@@ -504,8 +527,87 @@ def test_digests_that_end_in_zero_bytes_stay_whole() -> None:
     keys.add([str(n) for n in numbers] * 2)
     assert keys.duplicates() == {digest(str(n)) for n in numbers}
     ids = [module._version_id(1, digest(str(n)), b"\x01" + bytes(15)) for n in numbers]
-    current = CurrentVersions([bson.encode({"_id": i}) for i in ids], frozenset({1}))
-    assert sorted(current.missing(KeyDigests())) == sorted(ids)
+    assert sorted(current_versions(ids, {1}).missing(KeyDigests())) == sorted(ids)
+
+
+# -- damage and older code -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", ["the current version", "one replaced since", "all of them"])
+def test_lost_versions_stop_the_next_load_before_it_writes(store: DocumentStore, lost: str) -> None:
+    first, _ = pull(store, {"a": 1, "b": 1})
+    pull(store, {"a": 2, "b": 1})
+    collection = store.database[SCHOOLS.table]
+    query: dict[str, Any] = {"all of them": {}, "one replaced since": {"run_sequence": first}}.get(
+        lost, {"run_sequence": {"$gt": first}}
+    )
+    taken = list(collection.find(query).sort("_id", 1).limit(3 if not query else 1))
+    collection.delete_many({"_id": {"$in": [version["_id"] for version in taken]}})
+    before = list(collection.find())
+    with pytest.raises(StoreError, match=r"wrote \d and \d are there.*replay --apply"):
+        pull(store, {"a": 2, "b": 1})
+    assert list(collection.find()) == before
+    collection.insert_many(taken)
+    assert pull(store, {"a": 2, "b": 1})[1] == {"unchanged": 2}
+
+
+def test_versions_of_a_run_the_ledger_does_not_know_stop_a_load(store: DocumentStore) -> None:
+    first, _ = pull(store, {"a": 1})
+    pull(store, {"a": 2})
+    store.database["runs"].delete_one({"_id": first})
+    with pytest.raises(StoreError, match=f"1 versions of run {first}, which its ledger"):
+        pull(store, {"a": 2})
+
+
+def test_a_lost_ledger_does_not_let_a_restore_remove_versions(store: DocumentStore) -> None:
+    pull(store, {"a": 1})
+    store.database["runs"].drop()
+    assert store.is_blank()
+    with pytest.raises(StoreError, match=r"its ledger of runs.*is gone"):
+        store.begin_restore([SCHOOLS])
+    assert store.database[SCHOOLS.table].count_documents({}) == 1
+
+
+def test_what_a_run_wrote_after_it_was_taken_for_dead_goes(store: DocumentStore) -> None:
+    pull(store, {"a": 1})
+    _, dead = begin(store)
+    other = DocumentStore(store.database)
+    other.recover()
+    store.write_page(dead, Page.of([record("a", 7), record("b", 7)]))
+    assert pull(other, {"a": 1})[1] == {"unchanged": 1}
+    assert store.database[SCHOOLS.table].count_documents({}) == 1
+
+
+@pytest.mark.parametrize("length", [24, 40])
+def test_versions_under_the_ids_of_older_code_are_adopted(
+    store: DocumentStore, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids had no place, and before that no content; a version is the same under any of them."""
+    monkeypatch.setattr(module, "PAGE_ROWS", 2)
+    pull(store, {"a": 1, "b": 1, "c": 1})
+    pull(store, {"a": 2, "b": 1})
+    collection = store.database[SCHOOLS.table]
+    stored = list(collection.find())
+    for version in stored:
+        old_id = (version["_id"][:8] + version["_id"][12:])[:length]
+        collection.insert_one(version | {"_id": old_id})
+    # Killed in the middle of it: some are there under both ids.
+    adopted = [module._with_new_id(version) for version in stored]
+    collection.delete_many({"_id": {"$in": [version["_id"] for version in stored]}})
+    collection.insert_one(adopted[1])
+    store.database["store"].update_one({}, {"$unset": {"id_layout": ""}})
+
+    with store.lock("test"):
+        pass
+    assert sorted(collection.find(), key=str) == sorted(adopted, key=str)
+    assert store.identity()["id_layout"] == module.ID_LAYOUT
+    assert pull(store, {"a": 2, "b": 1, "c": 1})[1] == {"unchanged": 2, "restored": 1}
+
+
+def test_a_store_of_later_code_is_refused(store: DocumentStore) -> None:
+    store.database["store"].update_one({}, {"$inc": {"id_layout": 1}})
+    with pytest.raises(StoreError, match="later version of this program"):
+        store.prepare([SCHOOLS, SECTORS])
 
 
 # -- the ledger ------------------------------------------------------------------------------------
@@ -516,7 +618,7 @@ def test_ledger_rows_have_the_columns_of_the_contract(store: DocumentStore) -> N
     listed = text.partition("`raw._source_load`")[2].partition("\n\n")[0].partition("):")[2]
     columns = listed.split("`")[1::2]
     run, load = begin(store)
-    commit(store, load, store.write_page(load, [record("a", 1)]))
+    commit(store, load, store.write_page(load, Page.of([record("a", 1)])))
     store.skip_load(run, SECTORS, status="not_recorded")
     store.finish_run(run, "finished")
     finished, skipped = store.ledger_rows()
@@ -563,7 +665,7 @@ def test_a_clock_set_back_does_no_harm(
     monkeypatch.setattr(module, "_now", lambda: now - timedelta(days=400))
     run, load = begin(store)
     monkeypatch.setattr(module, "_now", lambda: now - timedelta(days=500))
-    counts = store.write_page(load, [record("a", 2), record("b", 1)])
+    counts = store.write_page(load, Page.of([record("a", 2), record("b", 1)]))
     commit(store, load, counts)
     store.finish_run(run, "finished")
     last = store.last_finished_load(SCHOOLS)
@@ -577,7 +679,11 @@ def test_preparing_again_changes_nothing(store: DocumentStore) -> None:
     identity = store.identity()
     store.prepare([SCHOOLS, SECTORS])
     assert store.identity() == identity
-    assert len(store.database[SCHOOLS.table].index_information()) == 2
+    pull(store, {"a": 1})
+    indexes = store.database[SCHOOLS.table].index_information()
+    assert indexes.keys() == {"_id_", "versions"}
+    pull(store, {"a": 2})
+    assert store.database[SCHOOLS.table].index_information() == indexes
 
 
 def test_synthetic_and_real_records_never_meet(store: DocumentStore) -> None:
@@ -744,7 +850,7 @@ def test_a_lost_lock_stops_the_run(store: DocumentStore, monkeypatch: pytest.Mon
             time.sleep(0.02)
         for attempt in (
             lock.check,
-            lambda: store.write_page(load, [record("a", 1)]),
+            lambda: store.write_page(load, Page.of([record("a", 1)])),
             lambda: commit(store, load, PageCounts()),
             lambda: store.begin_load(run, SECTORS),
         ):
@@ -795,7 +901,7 @@ def test_a_replica_set(tmp_path: Path) -> None:
         settings = Settings(tmp_path, "duckdb", mongodb_uri=f"mongodb://{host}/paris?replicaSet=rs")
         with connect(settings) as database:
             store = DocumentStore(database)
-            store.prepare([SCHOOLS])
+            store.prepare([SCHOOLS, SECTORS])
             with store.lock("a"):
                 assert pull(store, {"a": 1, "b": 1})[1] == {"new": 2}
                 assert pull(store, {"a": 2})[1] == {"changed": 1, "withdrawn": 1}

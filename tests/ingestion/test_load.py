@@ -18,7 +18,7 @@ import pytest
 
 import ingestion.load
 from ingestion.canonical import content_hash, record_key
-from ingestion.document_store import DocumentStore, KeyDigests, Load, Run
+from ingestion.document_store import DocumentStore, KeyDigests, Load, Page, Run
 from ingestion.errors import ReconciliationError, SettingsError, WarehouseError
 from ingestion.load import LoadReport, load_warehouse, reconcile, replay
 from ingestion.raw_files import LEDGER_COLUMNS
@@ -64,7 +64,7 @@ def write(
         raw = record if isinstance(record, bytes) else orjson.dumps(record)
         parsed = orjson.loads(raw)
         page.append((record_key(parsed, dataset.key), content_hash(parsed), raw))
-    counts = store.write_page(load, page).as_ledger()
+    counts = store.write_page(load, Page.of(page)).as_ledger()
     seen = KeyDigests()
     seen.add([key for key, _, _ in page])
     counts["rows_withdrawn"] = store.withdraw_missing(load, seen)
