@@ -489,6 +489,11 @@ class DocumentStore:
         if self._lock is not None:
             self._lock.check()
 
+    def confirm_lock(self) -> None:
+        """As `check_lock`, asking MongoDB: in a process that slept, the heartbeat sleeps on."""
+        if self._lock is not None:
+            self._lock.confirm()
+
     def recover(self) -> None:
         """Take every run that is still ``running`` for dead, and remove what its loads left.
 
@@ -870,6 +875,17 @@ class DocumentStore:
             if synthetic:
                 identity["$set"] = {"origin": "synthetic" if True in synthetic else "real"}
             self.database["store"].update_one({"_id": "store"}, identity)
+
+    def correct_rows_present(self, dataset: Dataset, rows_present: int) -> None:
+        """Have the ledger say how many records are present since the latest finished load."""
+        self.check_lock()
+        path = f"loads.{dataset.dataset_id}"
+        if last := self.last_finished_load(dataset):
+            with mongodb_errors(f"correct the ledger of {dataset.dataset_id}"):
+                self._runs.update_many(
+                    {"_id": {"$gte": last["run_sequence"]}, f"{path}.rows_present": {"$exists": 1}},
+                    {"$set": {f"{path}.rows_present": rows_present}},
+                )
 
     # -- reading --
 
@@ -1563,6 +1579,13 @@ class StoreLock:
         """
         if self._lost:
             raise LockedError(f"This run lost the lock of the store and stops: {self._lost}")
+
+    def confirm(self) -> None:
+        """As `check`, asking MongoDB and not the heartbeat."""
+        with mongodb_errors("make sure of the lock of the document store"):
+            if not self._locks.find_one({"_id": "store", "token": self._token}, {"_id": 1}):
+                self._lost = self._lost or "another run took it over."
+        self.check()
 
     def _insert(self) -> bool:
         # A pipeline, because only there the server's clock can be written.

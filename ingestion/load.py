@@ -3,26 +3,40 @@
 What is loaded is read from the warehouse alone, and ``raw._source_load`` is what decides: a
 dataset's versions count up to the greatest run sequence it has there. So the order is fixed:
 
-1. remove the rows beyond it (what a killed load left),
-2. append the versions of finished loads beyond it, and count them,
-3. insert the ledger rows, in one transaction: the commit.
+1. read the versions of finished loads beyond it, which must be as many as MongoDB's ledger says,
+2. remove the rows beyond it (what a killed load left),
+3. append what was read, and count it,
+4. insert the ledger rows, in one transaction: the commit.
 
 Killed anywhere, the next load begins again at 1 and ends the same. dlt appends, each time from an
 empty working directory: a package it would resume is one whose rows may be there already.
+
+MongoDB is asked who holds the lock before each write: of two loads at once, as after one that
+slept, the one without it must not write.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ingestion.document_store import VERSION_FIELDS, VERSION_INDEX, WRITTEN_COUNTS, DocumentStore
-from ingestion.errors import ReconciliationError, WarehouseError
+from ingestion.compare import (
+    Ledger,
+    LedgerLoad,
+    Sums,
+    find_differences,
+    newest,
+    raw_tables,
+    read_ledger,
+    sums_in_raw,
+    sums_in_store,
+)
+from ingestion.document_store import VERSION_FIELDS, DocumentStore
+from ingestion.errors import LockedError, ReconciliationError, StoreError, WarehouseError
 from ingestion.raw_files import LEDGER, LEDGER_COLUMNS, VERSION_COLUMNS, RawFiles
 from ingestion.registry import Dataset
 from ingestion.settings import Settings
@@ -36,11 +50,9 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset id, rows so far, rows expected)."""
 
-REPLIES_HASHED_AT_ONCE = 50
 FEW = 1 / 16
 """Share of a collection up to which an index is the faster way to its versions. They lie in the
 order of arrival and no index has that order: each one costs a page, and a scan reads each once."""
-MAX_EXAMPLES = 5
 
 
 # -- reports ---------------------------------------------------------------------------------------
@@ -98,28 +110,6 @@ class Agreement:
     """Records whose latest version is no tombstone."""
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How one raw table differs from MongoDB, counted in versions."""
-
-    dataset_id: str
-    missing: int
-    """In MongoDB alone."""
-    extra: int
-    """In raw alone, a second copy of a row included."""
-    different: int
-    """In both, with another hash or another state."""
-    examples: tuple[str, ...]
-    """Up to five of them: ``<record key> of run <sequence>``."""
-
-    def __str__(self) -> str:
-        told = (
-            f"{self.dataset_id}: {self.missing} missing from raw, {self.extra} extra, "
-            f"{self.different} different"
-        )
-        return f"{told} ({'; '.join(self.examples)})" if self.examples else told
-
-
 # -- load ------------------------------------------------------------------------------------------
 
 
@@ -148,11 +138,12 @@ def load_warehouse(
         SettingsError: Snowflake's settings are incomplete; nothing was opened.
         WarehouseError: the warehouse is out of reach or refused; the next load completes.
         ReconciliationError: the warehouse was loaded from another MongoDB.
-        StoreError: MongoDB is out of reach.
+        LockedError: another run took the lock over; what that one does is what counts.
+        StoreError: MongoDB is out of reach, or lost versions that its ledger has.
     """
     started = time.monotonic()
     warehouse = open_warehouse(settings)
-    ledger = _read_ledger(store, datasets)
+    ledger = read_ledger(store, datasets)
     report = LoadReport()
     if verify or not _is_noted(store, warehouse, "loaded", ledger):
         with warehouse.connect() as connection:
@@ -164,7 +155,7 @@ def load_warehouse(
         ]
         plan = _Plan.make(ledger, held)
         if plan:
-            _forget_note(store, warehouse)
+            forget_note(store, warehouse)
             _carry_out(plan, held, report, store, settings, warehouse, datasets, progress)
         _note(store, warehouse, "loaded", ledger)
     wrote = [load for loads in ledger.values() for load in loads if load.versions]
@@ -184,46 +175,22 @@ def _carry_out(
     datasets: Sequence[Dataset],
     progress: Progress | None,
 ) -> None:
-    _prepare(plan, held, report, warehouse)
     if any(plan.loads.values()):
         with RawFiles(warehouse, settings.home / "dlt") as files:
+            # Read whole before anything in raw is touched: it may hold what MongoDB lost.
             for dataset, done in zip(datasets, report.datasets, strict=True):
                 if loads := plan.loads[done.table]:
                     _add_versions(files, store, dataset, loads, done, progress)
+            _prepare(plan, held, report, store, warehouse)
+            store.confirm_lock()
             files.append()
+    else:
+        _prepare(plan, held, report, store, warehouse)
     _commit(plan, report, store, warehouse)
     for done in report.datasets:
-        done.up_to = max(done.up_to, _newest(plan.loads[done.table]))
+        done.up_to = max(done.up_to, newest(plan.loads[done.table]))
         if done.rows_appended:
             logger.info("%s: %d versions appended", done.dataset_id, done.rows_appended)
-
-
-@dataclass(frozen=True)
-class _Load:
-    """A load entry of the ledger that ended, as far as loading the warehouse goes."""
-
-    sequence: int
-    run_id: str
-    is_finished: bool
-    versions: int
-    """How many it wrote."""
-
-
-def _read_ledger(store: DocumentStore, datasets: Iterable[Dataset]) -> dict[str, list[_Load]]:
-    """Table → its loads, in the order of runs."""
-    ledger: dict[str, list[_Load]] = {}
-    for dataset in datasets:
-        loads = ledger[dataset.table] = []
-        for sequence, run_id, entry in store.ended_loads(dataset):
-            is_finished = entry["status"] == "finished"
-            versions = sum(entry[name] for name in WRITTEN_COUNTS) if is_finished else 0
-            loads.append(_Load(sequence, run_id, is_finished, versions))
-    return ledger
-
-
-def _newest(loads: Sequence[_Load]) -> int:
-    """The latest run that wrote a version."""
-    return max((load.sequence for load in loads if load.versions), default=0)
 
 
 @dataclass
@@ -239,12 +206,7 @@ class _Held:
     @classmethod
     def read(cls, connection: Connection, datasets: Sequence[Dataset]) -> _Held:
         tables = raw_tables(connection)
-        held = cls(tables, {})
-        if LEDGER in tables:
-            for table, sequence, run_id in connection.rows(
-                f"select table_name, run_sequence, run_id from {SCHEMA}.{LEDGER}"  # noqa: S608
-            ):
-                held.runs.setdefault(table, {})[int(sequence)] = run_id
+        held = cls(tables, _committed_runs(connection) if LEDGER in tables else {})
         counts = " union all ".join(
             f"select '{dataset.table}', count(*) from {SCHEMA}.{dataset.table}"  # noqa: S608
             f" where run_sequence > {held.up_to(dataset.table)}"
@@ -265,11 +227,21 @@ class _Held:
         return max(self.runs.get(table, {}), default=0)
 
 
+def _committed_runs(connection: Connection) -> dict[str, dict[int, str]]:
+    """Table → run sequence → run id."""
+    runs: dict[str, dict[int, str]] = {}
+    for table, sequence, run_id in connection.rows(
+        f"select table_name, run_sequence, run_id from {SCHEMA}.{LEDGER}"  # noqa: S608
+    ):
+        runs.setdefault(table, {})[int(sequence)] = run_id
+    return runs
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What there is to do; false where there is nothing."""
 
-    loads: dict[str, list[_Load]]
+    loads: dict[str, list[LedgerLoad]]
     """Table → finished loads whose versions the warehouse lacks."""
     ledger_rows: frozenset[tuple[str, int]]
     """(table, run sequence) to append to the ledger."""
@@ -282,7 +254,7 @@ class _Plan:
         )
 
     @classmethod
-    def make(cls, ledger: Mapping[str, Sequence[_Load]], held: _Held) -> _Plan:
+    def make(cls, ledger: Ledger, held: _Held) -> _Plan:
         loads = {
             table: [load for load in entries if load.versions and load.sequence > held.up_to(table)]
             for table, entries in ledger.items()
@@ -300,18 +272,7 @@ class _Plan:
         return cls(loads, ledger_rows, new_tables, bool(held.leftovers))
 
 
-def raw_tables(connection: Connection) -> frozenset[str]:
-    """The tables of raw, in lower case."""
-    return frozenset(
-        str(name).lower()
-        for (name,) in connection.rows(
-            "select table_name from information_schema.tables"  # noqa: S608
-            f" where lower(table_schema) = '{SCHEMA}' and table_catalog = current_database()"
-        )
-    )
-
-
-def _check_same_store(dataset: Dataset, held: _Held, loads: Sequence[_Load]) -> None:
+def _check_same_store(dataset: Dataset, held: _Held, loads: Sequence[LedgerLoad]) -> None:
     """Refuse a warehouse that some other MongoDB filled: run sequences would not compare."""
     sequence = held.up_to(dataset.table)
     if not sequence:
@@ -323,35 +284,42 @@ def _check_same_store(dataset: Dataset, held: _Held, loads: Sequence[_Load]) -> 
         f"The warehouse holds run {sequence} ({run_id}) of {dataset.dataset_id}, of which this "
         "MongoDB knows nothing: it was emptied, put back from an older copy, or is another one. "
         "Nothing was loaded. Use the MongoDB (COLLEGES_HOME, MONGODB_URI) this warehouse was "
-        "loaded from, or another warehouse; `colleges replay --apply` makes raw what this MongoDB "
-        "holds, and what only the warehouse has is lost then."
+        "loaded from, or another warehouse. If it is an older copy of that MongoDB: drop its "
+        "database, and the next run rebuilds it from raw, which has more."
     )
 
 
-def _prepare(plan: _Plan, held: _Held, report: LoadReport, warehouse: Warehouse) -> None:
-    """Remove what a killed load left, and make the tables that are not there."""
+def _prepare(
+    plan: _Plan, held: _Held, report: LoadReport, store: DocumentStore, warehouse: Warehouse
+) -> None:
+    """Make the tables that are not there, and remove what a killed load left in the others."""
     if not held.leftovers and not plan.new_tables:
         return
     with warehouse.connect(writable=True) as connection:
+        store.confirm_lock()
+        for table in sorted(plan.new_tables):
+            connection.create(table, LEDGER_COLUMNS if table == LEDGER else VERSION_COLUMNS)
         for done in report.datasets:
             if count := held.leftovers.get(done.table):
+                # Read again in the statement itself: what a load committed meanwhile must stay,
+                # even if this process slept since it asked for the lock.
                 connection.rows(
-                    f"delete from {SCHEMA}.{done.table} where run_sequence > {done.up_to}"  # noqa: S608
+                    f"delete from {SCHEMA}.{done.table} where run_sequence > ("  # noqa: S608
+                    f"select coalesce(max(run_sequence), 0) from {SCHEMA}.{LEDGER}"
+                    f" where table_name = '{done.table}')"
                 )
                 done.leftovers_removed = count
                 logger.warning(
                     "%s: removed %d rows that an interrupted load had left in raw",
                     done.dataset_id, count,
                 )  # fmt: skip
-        for table in sorted(plan.new_tables):
-            connection.create(table, LEDGER_COLUMNS if table == LEDGER else VERSION_COLUMNS)
 
 
 def _add_versions(
     files: RawFiles,
     store: DocumentStore,
     dataset: Dataset,
-    loads: Sequence[_Load],
+    loads: Sequence[LedgerLoad],
     done: DatasetLoad,
     progress: Progress | None,
 ) -> None:
@@ -362,6 +330,14 @@ def _add_versions(
         done.rows_appended = rows
         if progress:
             progress(dataset.dataset_id, rows, expected)
+    if done.rows_appended != expected:
+        raise StoreError(
+            f"{dataset.dataset_id}: MongoDB holds {done.rows_appended} versions of the runs "
+            f"{loads[0].sequence} to {loads[-1].sequence}, and its ledger says that {expected} "
+            "were written: MongoDB lost some, or was changed by hand. Nothing was loaded. Run "
+            "`colleges replay`, which says whether raw has them; if it has, `colleges replay "
+            "--apply` puts them back, else put MongoDB back from a backup."
+        )
 
 
 def _version_batches(
@@ -376,7 +352,13 @@ def _version_batches(
 
 
 def _commit(plan: _Plan, report: LoadReport, store: DocumentStore, warehouse: Warehouse) -> None:
-    """Check that as many rows arrived as were sent, then append the ledger rows."""
+    """Check that as many rows arrived as were sent, then append the ledger rows.
+
+    Raises:
+        LockedError: another run took the lock over. Where it loaded the same versions as well,
+            they stand in raw once.
+        WarehouseError: other rows arrived than were sent.
+    """
     if not plan.ledger_rows:
         return
     after = min(sequence for _, sequence in plan.ledger_rows) - 1
@@ -386,6 +368,8 @@ def _commit(plan: _Plan, report: LoadReport, store: DocumentStore, warehouse: Wa
         if (row["table_name"], row["run_sequence"]) in plan.ledger_rows
     )
     with warehouse.connect(writable=True) as connection:
+        _take_back_surplus(connection, plan, report)
+        store.confirm_lock()
         for done in report.datasets:
             if not done.rows_appended:
                 continue
@@ -399,6 +383,42 @@ def _commit(plan: _Plan, report: LoadReport, store: DocumentStore, warehouse: Wa
                     "`colleges load` again, which removes them and starts over."
                 )
         report.ledger_rows = connection.insert(LEDGER, list(LEDGER_COLUMNS), rows)
+
+
+def _take_back_surplus(connection: Connection, plan: _Plan, report: LoadReport) -> None:
+    """Where another load committed meanwhile what this one appended, leave one copy of each row.
+
+    This process has lost the lock by then, and no later load would remove those rows: they lie
+    below a committed run. So it takes its own back, in one transaction, and touches nothing else.
+    """
+    runs = _committed_runs(connection)
+    doubled = [
+        done
+        for done in report.datasets
+        if done.rows_appended and max(runs.get(done.table, {}), default=0) > done.up_to
+    ]
+    if not doubled:
+        return
+    columns = ", ".join(VERSION_COLUMNS)
+    copied = columns.replace("run_sequence", "-run_sequence")
+    for done in doubled:
+        mine = ", ".join(str(load.sequence) for load in plan.loads[done.table])
+        connection.change(
+            # Rows that are equal cannot be told apart: one of each is set aside under a run that
+            # cannot be.
+            f"insert into {SCHEMA}.{done.table} ({columns}) select {copied}"  # noqa: S608
+            f" from {SCHEMA}.{done.table} where run_sequence in ({mine}) qualify row_number()"
+            " over (partition by record_key, run_sequence order by run_id) = 1",
+            f"delete from {SCHEMA}.{done.table} where run_sequence in ({mine})",  # noqa: S608
+            f"update {SCHEMA}.{done.table} set run_sequence = -run_sequence"  # noqa: S608
+            " where run_sequence < 0",
+        )
+    raise LockedError(
+        "This run lost the lock of the store and stops: another run took it over and loaded "
+        + ", ".join(done.dataset_id for done in doubled)
+        + " meanwhile. What this one had appended as well was taken back: raw holds each version "
+        "once. Nothing is to be done; the next run compares both stores as ever."
+    )
 
 
 def _without_zone(value: Any) -> Any:
@@ -416,23 +436,30 @@ def _without_zone(value: Any) -> Any:
 
 
 def _is_noted(
-    store: DocumentStore, warehouse: Warehouse, what: str, ledger: Mapping[str, Sequence[_Load]]
+    store: DocumentStore,
+    warehouse: Warehouse,
+    what: str,
+    ledger: Ledger,
 ) -> bool:
     if not warehouse.is_metered:
         return False
     up_to = store.note(warehouse.identity).get(what, {})
-    return all(up_to.get(table) == _newest(loads) for table, loads in ledger.items())
+    return all(up_to.get(table) == newest(loads) for table, loads in ledger.items())
 
 
 def _note(
-    store: DocumentStore, warehouse: Warehouse, what: str, ledger: Mapping[str, Sequence[_Load]]
+    store: DocumentStore,
+    warehouse: Warehouse,
+    what: str,
+    ledger: Ledger,
 ) -> None:
     if warehouse.is_metered:
-        up_to = {f"{what}.{table}": _newest(loads) for table, loads in ledger.items()}
+        up_to = {f"{what}.{table}": newest(loads) for table, loads in ledger.items()}
         store.add_to_note(warehouse.identity, up_to)
 
 
-def _forget_note(store: DocumentStore, warehouse: Warehouse) -> None:
+def forget_note(store: DocumentStore, warehouse: Warehouse) -> None:
+    """Have a metered warehouse asked again."""
     if warehouse.is_metered:
         store.forget_note(warehouse.identity)
 
@@ -456,7 +483,7 @@ def note_build(store: DocumentStore, settings: Settings, project: str) -> None:
         store.add_to_note(warehouse.identity, {"built": project})
 
 
-# -- reconcile, replay -----------------------------------------------------------------------------
+# -- reconcile -------------------------------------------------------------------------------------
 
 
 def reconcile(
@@ -468,8 +495,9 @@ def reconcile(
 ) -> list[Agreement]:
     """Check that raw holds what MongoDB holds: every version by key, run, hash and state.
 
-    Also that as many records are present in raw as the ledger counted at the latest finished load,
-    and that no run stands twice in ``raw._source_load``. Memory is constant.
+    Also that each run has as many versions as MongoDB's ledger says it wrote, that as many records
+    are present as the ledger counted at the latest finished load, and that no run stands twice in
+    ``raw._source_load``. Memory is constant. Payloads are not read: `ingestion.replay` does that.
 
     Args:
         store: document store, locked by the caller.
@@ -487,7 +515,7 @@ def reconcile(
         StoreError: MongoDB is out of reach.
     """
     warehouse = open_warehouse(settings)
-    ledger = _read_ledger(store, datasets)
+    ledger = read_ledger(store, datasets)
     if not verify and _is_noted(store, warehouse, "agreed", ledger):
         return []
     agreements = []
@@ -495,10 +523,14 @@ def reconcile(
     with warehouse.connect() as connection:
         tables = raw_tables(connection)
         for dataset in datasets:
-            difference = _compare(store, warehouse, connection, tables, dataset, ledger)
-            if difference is not None:
-                complaints.append(str(difference))
+            loads = ledger[dataset.table]
+            in_store = sums_in_store(store, warehouse, dataset, loads)
+            if in_store != sums_in_raw(warehouse, connection, tables, dataset):
+                complaints.append(
+                    str(find_differences(store, warehouse, connection, dataset, loads))
+                )
                 continue
+            complaints += _runs_that_lost_versions(dataset, loads, in_store)
             versions, present = _count(connection, tables, dataset)
             last = store.last_finished_load(dataset)
             expected = last["rows_present"] if last else 0
@@ -513,156 +545,24 @@ def reconcile(
         raise ReconciliationError(
             "MongoDB and the warehouse's raw schema do not agree. "
             + ". ".join(complaints)
-            + ". `colleges replay` says more, and `colleges replay --apply` rebuilds raw from "
-            "MongoDB."
+            + ". `colleges replay` says more; `colleges replay --apply` puts back into MongoDB "
+            "what it lost and raw has, then rebuilds raw from MongoDB, and changes nothing where "
+            "a version would be lost by that."
         )
     _note(store, warehouse, "agreed", ledger)
     return agreements
 
 
-@dataclass(frozen=True)
-class ReplayReport:
-    """How raw differed from MongoDB, and what was done about it."""
-
-    differences: list[Difference]
-    """One a dataset, also where nothing differs."""
-    load: LoadReport | None = None
-    """The rebuilding load; None where it was not asked for."""
-
-
-def replay(
-    store: DocumentStore, settings: Settings, datasets: Sequence[Dataset], *, apply: bool
-) -> ReplayReport:
-    """Say how raw differs from MongoDB and, with ``apply``, rebuild it from MongoDB alone.
-
-    The ledger rows go first, so that a killed replay leaves tables that count as not loaded: the
-    next load (or replay) completes it.
-
-    Raises:
-        ReconciliationError: MongoDB holds nothing of a dataset that raw has, so that rebuilding
-            would only lose it; or raw differs even after rebuilding.
-        WarehouseError: the warehouse is out of reach or refused.
-        StoreError: MongoDB is out of reach.
-    """
-    warehouse = open_warehouse(settings)
-    ledger = _read_ledger(store, datasets)
-    differences = []
-    with warehouse.connect() as connection:
-        tables = raw_tables(connection)
-        for dataset in datasets:
-            found = _compare(store, warehouse, connection, tables, dataset, ledger)
-            differences.append(found or Difference(dataset.dataset_id, 0, 0, 0, ()))
-    if not apply:
-        return ReplayReport(differences)
-    for dataset, difference in zip(datasets, differences, strict=True):
-        if difference.extra and not _newest(ledger[dataset.table]):
-            raise ReconciliationError(
-                f"MongoDB holds nothing of {dataset.dataset_id} and raw has {difference.extra} "
-                "versions of it: rebuilding raw would lose them. Nothing was changed. Use the "
-                "MongoDB this warehouse was loaded from."
-            )
-    _forget_note(store, warehouse)
-    with warehouse.connect(writable=True) as connection:
-        if LEDGER in tables:
-            names = ", ".join(f"'{dataset.table}'" for dataset in datasets)
-            connection.rows(f"delete from {SCHEMA}.{LEDGER} where table_name in ({names})")  # noqa: S608
-        for dataset in datasets:
-            connection.rows(f"drop table if exists {SCHEMA}.{dataset.table}")
-    load = load_warehouse(store, settings, datasets, verify=True)
-    reconcile(store, settings, datasets, verify=True)
-    return ReplayReport(differences, load)
-
-
-def _compare(
-    store: DocumentStore,
-    warehouse: Warehouse,
-    connection: Connection,
-    tables: frozenset[str],
-    dataset: Dataset,
-    ledger: Mapping[str, Sequence[_Load]],
-) -> Difference | None:
-    """None where both hold the same versions, by their number and the sum of their hashes."""
-    finished = [load.sequence for load in ledger[dataset.table] if load.is_finished]
-    in_store = _sum_store(store, warehouse, dataset, finished)
-    in_raw = (0, 0)
-    if dataset.table in tables:
-        ((count, total),) = connection.rows(
-            # As text: the sum has more digits than a number a driver might make of it.
-            f"select count(*), cast(sum({warehouse.version_hash}) as varchar)"  # noqa: S608
-            f" from {SCHEMA}.{dataset.table}"
-        )
-        in_raw = (int(count), int(total or 0))
-    if in_store == in_raw:
-        return None
-    return _difference(store, connection, tables, dataset)
-
-
-def _sum_store(
-    store: DocumentStore, warehouse: Warehouse, dataset: Dataset, finished: list[int]
-) -> tuple[int, int]:
-    """The number of versions of finished loads in MongoDB, and the sum of their hashes.
-
-    Read from the version index alone, filtered and added up by DuckDB.
-    """
-    if not finished:
-        return 0, 0
-    import duckdb
-    import pyarrow as pa
-
-    columns = ("record_key", "run_sequence", "content_hash")
-    count = total = 0
-    with duckdb.connect() as local:
-        tables = store.scan(dataset, columns, index=VERSION_INDEX)
-        while page := list(islice(tables, REPLIES_HASHED_AT_ONCE)):
-            local.register("versions", pa.concat_tables(page))
-            sums = local.execute(
-                f"select count(*), sum({warehouse.version_hash_locally}) from versions"  # noqa: S608
-                f" where run_sequence in ({', '.join(map(str, finished))})"
-            ).fetchall()
-            count += int(sums[0][0])
-            total += int(sums[0][1] or 0)
-    return count, total
-
-
-def _difference(
-    store: DocumentStore, connection: Connection, tables: frozenset[str], dataset: Dataset
-) -> Difference:
-    """Find the versions that differ: both sides in one order, read side by side."""
-    in_raw: Iterator[Any] = iter(())
-    if dataset.table in tables:
-        in_raw = connection.stream(
-            "select record_key, run_sequence, content_hash, is_withdrawn, payload is null"  # noqa: S608
-            f" from {SCHEMA}.{dataset.table} order by record_key, run_sequence desc"
-        )
-    missing = extra = different = 0
-    examples: list[str] = []
-
-    in_store: Iterator[Any] = store.version_hashes(dataset)
-    ours: Any
-    theirs: Any
-    ours, theirs = next(in_store, None), next(in_raw, None)
-    while odd := ours or theirs:
-        if ours and (not theirs or _place(ours) < _place(theirs)):
-            missing += 1
-            ours = next(in_store, None)
-        elif theirs and (not ours or _place(theirs) < _place(ours)):
-            extra += 1
-            odd, theirs = theirs, next(in_raw, None)
-        else:
-            content_hash = odd[2]
-            if theirs[2:] == (content_hash, content_hash is None, content_hash is None):
-                odd = None
-            else:
-                different += 1
-            ours, theirs = next(in_store, None), next(in_raw, None)
-        if odd and len(examples) < MAX_EXAMPLES:
-            examples.append(f"{odd[0]} of run {odd[1]}")
-    return Difference(dataset.dataset_id, missing, extra, different, tuple(examples))
-
-
-def _place(version: Sequence[Any]) -> tuple[str, int]:
-    """Where a version stands in the order both sides are read in."""
-    return version[0], -version[1]
+def _runs_that_lost_versions(
+    dataset: Dataset, loads: Sequence[LedgerLoad], sums: Sums
+) -> list[str]:
+    """The runs of which both stores hold another number of versions than the ledger says."""
+    return [
+        f"{dataset.dataset_id}: run {load.sequence} wrote {load.versions} versions, by MongoDB's "
+        f"ledger, and MongoDB and raw hold {count}"
+        for load in loads
+        if load.is_finished and (count := sums.get(load.sequence, (0, 0))[0]) != load.versions
+    ]
 
 
 def _count(connection: Connection, tables: frozenset[str], dataset: Dataset) -> tuple[int, int]:

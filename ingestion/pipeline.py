@@ -161,7 +161,7 @@ def load(settings: Settings, datasets: Sequence[Dataset]) -> Outcome:
 
 def replay(settings: Settings, datasets: Sequence[Dataset], *, apply: bool) -> Any:
     """Say how raw differs from MongoDB and, with ``apply``, rebuild it from there."""
-    from ingestion.load import replay as replay_raw
+    from ingestion.replay import replay as replay_raw
 
     with _locked_store(settings, "replay") as store:
         return replay_raw(store, settings, datasets, apply=apply)

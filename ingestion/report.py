@@ -15,7 +15,7 @@ from ingestion.warehouse import open_warehouse
 
 if TYPE_CHECKING:
     from ingestion.extract import DatasetResult, Progress
-    from ingestion.load import ReplayReport
+    from ingestion.replay import ReplayReport
 
 _COUNTS = (
     ("received", "rows_received"),
@@ -208,12 +208,19 @@ def show_replay(report: ReplayReport, *, as_json: bool) -> None:
         return
     for difference in report.differences:
         click.echo(str(difference))
+    if report.put_back:
+        click.echo(f"Put back into MongoDB, from raw: {report.put_back} versions")
     if report.load:
         click.echo(f"Rebuilt: {report.load}")
-    elif any(d.missing or d.extra or d.different for d in report.differences):
-        click.echo("`colleges replay --apply` rebuilds raw from MongoDB.")
-    else:
+    elif not any(report.differences):
         click.echo("raw holds exactly what MongoDB holds.")
+    elif any(d.to_put_back for d in report.differences):
+        click.echo(
+            "`colleges replay --apply` puts back into MongoDB what it lost, then rebuilds raw from "
+            "MongoDB."
+        )
+    else:
+        click.echo("`colleges replay --apply` rebuilds raw from MongoDB.")
 
 
 def _dump(value: Any) -> None:

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from ingestion.canonical import BadRecordError, content_hash, parse_record, record_key
+from ingestion.compare import Version, raw_tables
 from ingestion.document_store import DocumentStore, StoredVersion
 from ingestion.errors import ReconciliationError
-from ingestion.load import raw_tables
 from ingestion.raw_files import LEDGER, LEDGER_COLUMNS
 from ingestion.registry import Dataset, registry
 from ingestion.settings import Settings
@@ -86,32 +85,19 @@ def _ledger(connection: Connection) -> Iterator[dict[str, Any]]:
 def _versions(connection: Connection, dataset: Dataset, up_to: int) -> Iterator[StoredVersion]:
     """The committed versions of one raw table, each checked against its key and its hash."""
     query = (
-        "select record_key, run_sequence, content_hash, payload, extracted_at"  # noqa: S608
+        f"select {', '.join(Version._fields)}"  # noqa: S608
         f" from {SCHEMA}.{dataset.table} where run_sequence <= {up_to}"
     )
-    for key, sequence, expected, payload, extracted_at in connection.stream(query, page=1_000):
-        version = StoredVersion(key, int(sequence), expected, payload, _in_utc(extracted_at))
-        if payload is not None or expected is not None:
-            _check(dataset, version)
-        yield version
-
-
-def _check(dataset: Dataset, version: StoredVersion) -> None:
-    try:
-        record = parse_record((version.payload or "").encode())
-        is_sound = (record_key(record, dataset.key), content_hash(record)) == (
-            version.record_key,
-            version.content_hash,
-        )
-    except BadRecordError:
-        is_sound = False
-    if not is_sound:
-        raise ReconciliationError(
-            f"MongoDB is empty, and cannot be rebuilt from the warehouse: what {SCHEMA}."
-            f"{dataset.table} holds of {version.record_key} of run {version.run_sequence} is not "
-            "what was stored there. Put MongoDB or the warehouse back from a backup; or move the "
-            "warehouse away, and a run begins anew without its history."
-        )
+    for row in connection.stream(query, page=1_000):
+        version = Version.of_raw(row)
+        if not version.is_sound(dataset):
+            raise ReconciliationError(
+                f"MongoDB is empty, and cannot be rebuilt from the warehouse: what {SCHEMA}."
+                f"{dataset.table} holds of {version} is not what was stored there. Put MongoDB or "
+                "the warehouse back from a backup; or move the warehouse away, and a run begins "
+                "anew without its history."
+            )
+        yield version.to_store()
 
 
 def _in_utc(value: Any) -> Any:

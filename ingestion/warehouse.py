@@ -67,6 +67,12 @@ class Connection:
             self.rows(f"create schema {SCHEMA}")
         self.rows(f"create table if not exists {SCHEMA}.{table} ({declared})")
 
+    def change(self, *statements: str) -> None:
+        """Carry out statements in one transaction: all of them or none."""
+        with self._warehouse.explained(), closing(self._driver.cursor()) as cursor:
+            for statement in ("begin", *statements, "commit"):
+                cursor.execute(statement)
+
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """Append a few rows, all of them or none.
 
@@ -105,6 +111,8 @@ class Warehouse(ABC):
     """Of a parameter in a statement."""
     types: ClassVar[Mapping[str, str]]
     """dlt's type of a column → the type it is declared with."""
+    keeps_text: ClassVar[bool]
+    """True where a payload comes out as the text that went in; else as the same JSON."""
     version_hash: ClassVar[str]
     """SQL: a whole number from a version's columns, equal where they are equal."""
     version_hash_locally: ClassVar[str]
@@ -177,6 +185,7 @@ class DuckDb(Warehouse):
     """A DuckDB file. One process at a time may write to it."""
 
     is_metered = False
+    keeps_text = True
     file_format = "parquet"
     placeholder = "?"
     types: ClassVar[Mapping[str, str]] = {
@@ -272,6 +281,7 @@ class Snowflake(Warehouse):
     """A Snowflake database, signed in to by key pair."""
 
     is_metered = True
+    keeps_text = False
     # Out of Parquet, COPY would put the payload into the VARIANT as one long string.
     file_format = "jsonl"
     placeholder = "%s"

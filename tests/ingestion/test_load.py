@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,17 @@ import pytest
 import ingestion.load
 from ingestion.canonical import content_hash, record_key
 from ingestion.document_store import DocumentStore, KeyDigests, Load, Page, Run
-from ingestion.errors import ReconciliationError, SettingsError, WarehouseError
-from ingestion.load import LoadReport, load_warehouse, reconcile, replay
-from ingestion.raw_files import LEDGER_COLUMNS
+from ingestion.errors import (
+    LockedError,
+    ReconciliationError,
+    SettingsError,
+    StoreError,
+    WarehouseError,
+)
+from ingestion.load import LoadReport, load_warehouse, reconcile
+from ingestion.raw_files import LEDGER_COLUMNS, RawFiles
 from ingestion.registry import Dataset, registry
+from ingestion.replay import replay
 from ingestion.settings import Settings
 from ingestion.warehouse import open_warehouse
 
@@ -427,8 +434,6 @@ def test_rows_that_do_not_arrive_are_not_committed(
     store: DocumentStore, settings: Settings, monkeypatch: Any
 ) -> None:
     run(store, colleges=[college("A"), college("B")])
-    from ingestion.raw_files import RawFiles
-
     append = RawFiles.append
 
     def append_and_double(self: RawFiles) -> None:
@@ -514,15 +519,267 @@ def test_a_doubled_ledger_row_is_found_and_repaired(
     reconcile(store, settings, BOTH)
 
 
-def test_a_count_that_mongodb_itself_does_not_hold_any_more_is_found(
+def versions(database: Any) -> list[dict[str, Any]]:
+    """All but their ids, which say in which order they were written."""
+    return list(
+        database[COLLEGES.table].find({}, {"_id": 0}, sort=[("record_key", 1), ("run_sequence", 1)])
+    )
+
+
+def lose(database: Any, name: str, **more: Any) -> None:
+    """Take versions out of MongoDB and leave the ledger as it is."""
+    found = database[COLLEGES.table].delete_many({"record_key": f'["{name}","2019-2020"]', **more})
+    assert found.deleted_count
+
+
+def test_versions_that_mongodb_lost_are_not_loaded_as_if_they_had_never_been(
+    store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    for n in (1, 2, 3):
+        run(store, colleges=[college("A", n=n), college("B")])
+    lose(database, "A", run_sequence=2)
+    with pytest.raises(StoreError, match=r"holds 3 versions .* says that 4 were written"):
+        load(store, settings)
+    assert not settings.warehouse_path.exists(), "nothing was touched"
+    with pytest.raises(ReconciliationError, match="raw does not have them either"):
+        replay(store, settings, BOTH, apply=True)
+
+
+def test_versions_that_both_stores_lost_are_missed(
+    store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    for n in (1, 2):
+        run(store, colleges=[college("A", n=n), college("B")])
+    load(store, settings)
+    lose(database, "A", run_sequence=1)
+    change(
+        settings,
+        f"delete from raw.{COLLEGES.table} where record_key like '%A%' and run_sequence = 1",
+    )
+    whole = everything(settings)
+    told = r"run 1 wrote 2 versions, by MongoDB's ledger, and MongoDB and raw hold 1"
+    with pytest.raises(ReconciliationError, match=told):
+        reconcile(store, settings, BOTH)
+    difference, _ = replay(store, settings, BOTH, apply=False).differences
+    assert (difference.to_put_back, difference.unaccounted) == (0, 1)
+    with pytest.raises(ReconciliationError, match="raw does not have them either"):
+        replay(store, settings, BOTH, apply=True)
+    assert everything(settings) == whole
+
+
+def test_a_replay_puts_back_what_mongodb_lost(
+    store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    run(store, colleges=[college("A"), college("B")], arrondissements=[arrondissement(1)])
+    run(store, colleges=[college("A", n=2)])
+    load(store, settings)
+    whole = everything(settings)
+    documents = versions(database)
+    assert len(documents) == 4
+    for lost in ({"run_sequence": 1}, {"run_sequence": 2}, {"content_hash": None}, {}):
+        database[COLLEGES.table].delete_many(lost)
+        with pytest.raises(ReconciliationError, match="replay --apply"):
+            reconcile(store, settings, BOTH)
+
+        difference, other = replay(store, settings, BOTH, apply=False).differences
+        gone = len(documents) - database[COLLEGES.table].count_documents({})
+        assert (difference.extra, difference.to_put_back, difference.unaccounted) == (gone, gone, 0)
+        assert not other
+        assert everything(settings) == whole
+
+        assert replay(store, settings, BOTH, apply=True).put_back == gone
+        assert versions(database) == documents, lost
+        assert everything(settings) == whole, lost
+    run(store, colleges=[college("A", n=2)])
+    assert not load(store, settings).rows_appended, "nothing was invented"
+    reconcile(store, settings, BOTH)
+
+
+def test_a_replay_after_a_pull_into_what_was_left(
+    store: DocumentStore, settings: Settings, database: Any, monkeypatch: Any
+) -> None:
+    """What earlier code did: it took every record for new, and counted twice as many present."""
+    run(store, colleges=[college("A"), college("B")])
+    run(store, colleges=[college("A", n=2), college("B")])
+    load(store, settings)
+    history = set(raw_colleges(settings))
+    lose(database, "A")
+    lose(database, "B")
+    monkeypatch.setattr(DocumentStore, "_check_complete", lambda *_: None)
+    run(store, colleges=[college("A", n=2), college("B")])
+    monkeypatch.undo()
+    store.correct_rows_present(COLLEGES, 4)
+    load(store, settings)
+    with pytest.raises(ReconciliationError, match="3 that MongoDB lost can be put back"):
+        reconcile(store, settings, BOTH)
+
+    assert replay(store, settings, BOTH, apply=True).put_back == 3
+
+    assert history < set(raw_colleges(settings))
+    assert [(a.versions, a.present) for a in reconcile(store, settings, BOTH)] == [(5, 2), (0, 0)]
+    run(store, colleges=[college("A", n=2), college("B")])
+    load(store, settings)
+    reconcile(store, settings, BOTH)
+
+
+def test_a_damaged_version_is_not_put_back(
     store: DocumentStore, settings: Settings, database: Any
 ) -> None:
     run(store, colleges=[college("A"), college("B")])
-    database[COLLEGES.table].delete_one({"record_key": '["B","2019-2020"]'})
-    # Two versions were committed to the ledger, one is left.
     load(store, settings)
-    with pytest.raises(ReconciliationError, match=r"1 records are present .* 2 were counted"):
+    lose(database, "A")
+    lose(database, "B")
+    change(
+        settings,
+        f"update raw.{COLLEGES.table} set payload = replace(payload, '2019', '2018')"
+        " where record_key like '%B%'",
+    )
+    whole = everything(settings)
+    difference, _ = replay(store, settings, BOTH, apply=False).differences
+    assert (difference.extra, difference.to_put_back, difference.unaccounted) == (2, 1, 1)
+    with pytest.raises(ReconciliationError, match="raw does not have them either"):
+        replay(store, settings, BOTH, apply=True)
+    assert everything(settings) == whole
+    assert not database[COLLEGES.table].count_documents({})
+
+
+def test_a_payload_that_was_altered_is_found_by_a_replay(
+    store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    run(store, colleges=[college("A"), college("B")], arrondissements=[arrondissement(1)])
+    load(store, settings)
+    whole = everything(settings)
+    is_b = "record_key like '%B%'"
+
+    # Another record, and the same one in another spelling: raw is to hold the very text.
+    for forged in ('{"libelle":"B","annee_scol":"2019-2020","n":1}', "payload || ' '"):
+        text = forged if forged.startswith("payload") else f"'{forged}'"
+        change(settings, f"update raw.{COLLEGES.table} set payload = {text} where {is_b}")
         reconcile(store, settings, BOTH)
+        difference, other = replay(store, settings, BOTH, apply=False).differences
+        assert (difference.different, difference.altered_in_mongodb) == (1, 0)
+        assert difference.examples == ('["B","2019-2020"] of run 1',)
+        assert not other
+        replay(store, settings, BOTH, apply=True)
+        assert everything(settings) == whole
+
+    # In MongoDB, and in both alike: raw is not to be made from that.
+    both = '{"libelle":"B","annee_scol":"2019-2020","n":1}'
+    database[COLLEGES.table].update_one(
+        {"record_key": '["B","2019-2020"]'}, {"$set": {"payload": both}}
+    )
+    for statement in (f"payload = '{both}'", "payload = payload"):
+        change(settings, f"update raw.{COLLEGES.table} set {statement} where {is_b}")
+        difference, _ = replay(store, settings, BOTH, apply=False).differences
+        assert (difference.different, difference.altered_in_mongodb) == (1, 1)
+        before = everything(settings)
+        with pytest.raises(ReconciliationError, match=r"1 versions .* were altered in MongoDB"):
+            replay(store, settings, BOTH, apply=True)
+        assert everything(settings) == before
+
+
+def test_what_raw_alone_has_outlives_a_load_that_takes_it_for_leftovers(
+    store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    run(store, colleges=[college("A"), college("B")])
+    load(store, settings)
+    change(settings, "delete from raw._source_load")  # a replay that was killed
+    lose(database, "B")
+    whole = everything(settings)
+    with pytest.raises(StoreError, match="`colleges replay"):
+        load(store, settings)
+    assert everything(settings) == whole
+    assert replay(store, settings, BOTH, apply=True).put_back == 1
+    assert len(raw_colleges(settings)) == 2
+
+
+def test_records_present_are_counted_anew_by_a_replay(
+    store: DocumentStore, settings: Settings
+) -> None:
+    run(store, colleges=[college("A"), college("B")])
+    run(store)
+    store.correct_rows_present(COLLEGES, 3)
+    load(store, settings)
+    with pytest.raises(ReconciliationError, match=r"2 records are present .* 3 were counted"):
+        reconcile(store, settings, BOTH)
+    replay(store, settings, BOTH, apply=True)
+    # The run that skipped it had said so too.
+    assert query(
+        settings,
+        f"select rows_present from raw._source_load where dataset = '{COLLEGES.dataset_id}'",
+    ) == [(2,), (2,)]
+    run(store, colleges=[college("A"), college("B"), college("C")])
+    load(store, settings)
+    reconcile(store, settings, BOTH)
+
+
+# -- two loads at once -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken_over(
+    store: DocumentStore, settings: Settings, database: Any, monkeypatch: Any
+) -> Callable[[str], None]:
+    """Have another machine take the lock over, and load, once a load comes to a function."""
+
+    def elsewhere() -> None:
+        database["locks"].update_one({"_id": "store"}, {"$set": {"token": "of another"}})
+        work = settings.home / "dlt"
+        kept = shutil.move(work, settings.home / "asleep") if work.exists() else None
+        load_warehouse(DocumentStore(database), settings, BOTH)
+        if kept:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.move(kept, work)
+
+    def arrange(name: str) -> None:
+        inner = getattr(RawFiles, name)
+
+        def sleeping(self: RawFiles, *args: Any) -> Any:
+            monkeypatch.setattr(RawFiles, name, inner)
+            elsewhere()
+            return inner(self, *args)
+
+        monkeypatch.setattr(RawFiles, name, sleeping)
+
+    return arrange
+
+
+@pytest.mark.parametrize("asleep_before", ["__enter__", "append"])
+def test_a_load_that_lost_the_lock_doubles_nothing(
+    asleep_before: str,
+    store: DocumentStore,
+    settings: Settings,
+    taken_over: Callable[[str], None],
+) -> None:
+    """Before it reads, so that it must not append; and within its append, when it is too late."""
+    run(store, colleges=[college("A"), college("B")], arrondissements=[arrondissement(1)])
+    load(store, settings)
+    run(store, colleges=[college("B", n=2)])
+    taken_over(asleep_before)
+    with pytest.raises(LockedError, match="lost the lock of the store and stops") as error:
+        load(store, settings)
+    assert ("taken back" in str(error.value)) == (asleep_before == "append")
+    assert len(raw_colleges(settings)) == 4
+    found = everything(settings)
+    reconcile(store, settings, BOTH)
+    load(store, settings)
+    assert everything(settings) == found
+
+
+def test_a_replay_without_the_lock_leaves_raw_alone(
+    store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    run(store, colleges=[college("A")])
+    load(store, settings)
+    whole = everything(settings)
+    database["locks"].update_one({"_id": "store"}, {"$set": {"token": "of another"}})
+    with pytest.raises(LockedError):
+        replay(store, settings, BOTH, apply=True)
+    change(settings, f"insert into raw.{COLLEGES.table} (record_key, run_sequence) values ('x', 9)")
+    with pytest.raises(LockedError):
+        load(store, settings)  # would remove it
+    change(settings, f"delete from raw.{COLLEGES.table} where run_sequence = 9")
+    assert everything(settings) == whole
 
 
 def test_a_killed_replay_is_completed_by_the_next_load(
@@ -566,15 +823,15 @@ def test_a_warehouse_of_another_mongodb_is_refused(
 
     with pytest.raises(ReconciliationError, match="of which this MongoDB knows nothing"):
         load(store, settings)
-    with pytest.raises(ReconciliationError, match="MongoDB holds nothing"):
+    with pytest.raises(ReconciliationError, match=r"raw has 1 versions .* knows nothing of"):
         replay(store, settings, BOTH, apply=True)
     # The new store has come past the run the warehouse knows; its id tells them apart.
     run(store, colleges=[college("Z")], arrondissements=[arrondissement(9)])
     with pytest.raises(ReconciliationError, match="of which this MongoDB knows nothing"):
         load(store, settings)
+    with pytest.raises(ReconciliationError, match="rebuilding raw would lose them"):
+        replay(store, settings, BOTH, apply=True)
     assert everything(settings) == whole
-    replay(store, settings, BOTH, apply=True)
-    assert [row[0] for row in raw_colleges(settings)] == ['["Z","2019-2020"]']
 
 
 def test_one_dataset_can_be_loaded_before_the_others(

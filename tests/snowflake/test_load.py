@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from ingestion.document_store import DocumentStore
-from ingestion.errors import ReconciliationError, WarehouseError
-from ingestion.load import load_warehouse, reconcile, replay
+from ingestion.errors import LockedError, ReconciliationError, WarehouseError
+from ingestion.load import load_warehouse, reconcile
+from ingestion.raw_files import RawFiles
 from ingestion.registry import registry
+from ingestion.replay import replay
 from ingestion.settings import Settings
 from tests.ingestion.test_load import ARRONDISSEMENTS, BOTH, COLLEGES, begin, college, pull
 from tests.snowflake.conftest import Fake
@@ -116,6 +118,53 @@ def test_a_difference_is_found_and_mended(
         reconcile(store, target, BOTH, verify=True)
     report = replay(store, target, BOTH, apply=True)
     assert [d.different for d in report.differences] == [1, 0]
+    reconcile(store, target, BOTH, verify=True)
+
+
+def test_what_mongodb_lost_is_put_back(
+    store: DocumentStore, target: Settings, fake: Fake, database: Any
+) -> None:
+    one_run(store, "A", "B")
+    one_run(store, "A")
+    load_warehouse(store, target, BOTH)
+    assert not any(replay(store, target, BOTH, apply=False).differences)
+    database[COLLEGES.table].delete_many({})
+    (difference, _) = replay(store, target, BOTH, apply=False).differences
+    assert (difference.extra, difference.to_put_back, difference.unaccounted) == (3, 3, 0)
+    assert replay(store, target, BOTH, apply=True).put_back == 3
+    assert not any(replay(store, target, BOTH, apply=False).differences)
+    assert fake.query(f"select count(*) from {RAW_COLLEGES}") == [(3,)]
+
+
+def test_an_altered_payload_is_found(store: DocumentStore, target: Settings, fake: Fake) -> None:
+    one_run(store, "A", "B")
+    load_warehouse(store, target, BOTH)
+    fake.query(
+        f'update {RAW_COLLEGES} set payload = parse_json(\'{{"libelle":"A"}}\')'
+        " where record_key like '[\"A%'"
+    )
+    assert [d.different for d in replay(store, target, BOTH, apply=False).differences] == [1, 0]
+
+
+def test_a_load_that_lost_the_lock_doubles_nothing(
+    store: DocumentStore, target: Settings, fake: Fake, database: Any, monkeypatch: Any
+) -> None:
+    one_run(store, "A", "B")
+    append = RawFiles.append
+
+    def asleep(self: RawFiles) -> None:
+        monkeypatch.setattr(RawFiles, "append", append)
+        append(self)
+        database["locks"].update_one({"_id": "store"}, {"$set": {"token": "of another"}})
+        load_elsewhere = Settings(target.home / "elsewhere", target.target, target.mongodb_uri)
+        # It finds these rows as leftovers; so that they come after its own, as in a race:
+        load_warehouse(DocumentStore(database), load_elsewhere, BOTH)
+        fake.query(f"insert into {RAW_COLLEGES} select * from {RAW_COLLEGES}")
+
+    monkeypatch.setattr(RawFiles, "append", asleep)
+    with pytest.raises(LockedError, match="raw holds each version once"):
+        load_warehouse(store, target, BOTH)
+    assert fake.query(f"select count(*) from {RAW_COLLEGES}") == [(2,)]
     reconcile(store, target, BOTH, verify=True)
 
 
