@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,7 +54,12 @@ CONFLICT = [keyed("conflict", b'"x": 1'), keyed("conflict", b'"x": 2')]
 
 
 def corpora() -> Iterator[bytes]:
-    """Every line of every file as it is, and, under a key of its own, as a member of a record."""
+    """Every line of every file as it is, and, under a key of its own, as a member of a record.
+
+    None where the corpora are absent: `test_no_word_of_the_suite_is_stored` then skips.
+    """
+    if not CORPORA.is_dir():
+        return
     for path in sorted((CORPORA / "json").glob("*.json")):
         content = path.read_bytes().strip()
         yield from content.split(b"\n")
@@ -75,8 +80,6 @@ def bad(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> SimpleNamespace:
     """One good state pulled, then the same with bad lines between its lines, and one line less."""
-    if not CORPORA.is_dir():
-        pytest.skip(f"no corpora at {CORPORA}")
     between = [*STATED.values(), DOTTED, TWICE, *CONFLICT, TWICE, *corpora()]
     between = [line for line in between if line and not line.isspace()]
     sent: list[bytes] = []
@@ -136,10 +139,15 @@ def test_each_is_kept_out_for_its_reason(bad: SimpleNamespace) -> None:
     histories = bad.store.histories()[COLLEGES]
     assert [h[-1][1].encode() for k, h in histories.items() if '"twice"' in k] == [TWICE]
     assert not [k for k in histories if '"conflict"' in k]
-    for key in histories:
-        if '"suite n_' in key:
-            # The suite's own word: no parser may take these.
-            pytest.fail(f"stored, and is no JSON: {key}")
+
+
+def test_no_word_of_the_suite_is_stored(bad: SimpleNamespace) -> None:
+    """No parser may take what JSONTestSuite names ``n_``."""
+    if not CORPORA.is_dir():
+        pytest.skip("../shared/corpora is absent: its lines were not among the bad ones")
+    histories = bad.store.histories()[COLLEGES]
+    assert any('"suite y_' in key for key in histories)
+    assert not [key for key in histories if '"suite n_' in key]
 
 
 def test_a_line_without_a_name_keeps_the_missing_from_being_withdrawn(
@@ -180,6 +188,92 @@ def test_the_ledger_raw_and_status_count_them(bad: SimpleNamespace) -> None:
     assert set(STATED) | {"duplicate_key"} <= set(dataset["quarantined"])
     assert "quarantined: " in shown
     assert "1 too_large" in shown
+
+
+# -- records that were good before ----
+
+
+def name_of(line: bytes) -> str:
+    """The record key of a good line."""
+    record = json.loads(line)
+    names = [record["libelle"], record["annee_scol"]]
+    return json.dumps(names, ensure_ascii=False, separators=(",", ":"))
+
+
+def with_member(line: bytes, member: bytes) -> bytes:
+    return line.rstrip()[:-1] + b", " + member + b"}"
+
+
+DAMAGES: dict[str, Callable[[bytes], list[bytes]]] = {
+    "not_a_number": lambda line: [with_member(line, b'"x": NaN')],
+    "duplicate_key": lambda line: [with_member(line, b'"x": %d' % n) for n in (1, 2)],
+    "nul_character": lambda line: [with_member(line, b'"x": "a\\u0000b"')],
+    "too_large": lambda line: [with_member(line, b'"x": "%b"' % (b"x" * 17_000_000))],
+}
+"""Reason → what a stored line becomes in the next pull."""
+
+
+def spoilt(damages: Sequence[Callable[[bytes], list[bytes]]], lines: list[bytes]) -> list[bytes]:
+    """The first lines damaged, one each, and the one after them left out."""
+    bad = [line for damage, good in zip(damages, lines, strict=False) for line in damage(good)]
+    return [*bad, *lines[len(damages) + 1 :]]
+
+
+def test_a_stored_record_that_turns_bad_stays_as_it_was(
+    jobs: Jobs, make_store: Callable[[], Store], states: list[Path], tmp_path: Path
+) -> None:
+    """Its line says which record it is, so it is not missing; one that is missing is withdrawn."""
+    store = make_store()
+    jobs.succeed(store, "extract", portal=states[0], **ONE)
+    before = store.histories()[COLLEGES]
+    good: list[bytes] = []
+
+    def change(lines: list[bytes]) -> list[bytes]:
+        good.extend(lines)
+        return spoilt([*DAMAGES.values()], lines)
+
+    state = rewritten(states[0], tmp_path / "state", COLLEGES, change)
+    answer = jobs.succeed(store, "extract", portal=state, **ONE)
+
+    assert Counter(document["reason"] for document in quarantine(store)) == Counter(
+        {"not_a_number": 1, "duplicate_key": 2, "nul_character": 1, "too_large": 1}
+    )
+    missing = name_of(good[len(DAMAGES)])
+    assert answer["results"][COLLEGES]["counts"]["rows_withdrawn"] == 1
+    after = store.histories()[COLLEGES]
+    assert after.pop(missing) == [*before.pop(missing), (None, None, True)]
+    assert after == before
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a damaged key is taken for that of another record, which nobody stored: the good "
+    "record is withdrawn (finding A5 of the audit, mended in extract.py)",
+)
+def test_a_stored_record_whose_key_is_damaged_is_not_withdrawn(
+    jobs: Jobs, make_store: Callable[[], Store], states: list[Path], tmp_path: Path
+) -> None:
+    """The line names a record, and not the one it was: any record that is missing may be it."""
+    store = make_store()
+    jobs.succeed(store, "extract", portal=states[0], **ONE)
+    before = store.histories()
+
+    def in_key(line: bytes) -> list[bytes]:
+        record = json.loads(line)
+        return [json.dumps({**record, "libelle": record["libelle"] + "\0"}).encode()]
+
+    state = rewritten(
+        states[0], tmp_path / "state", COLLEGES, lambda lines: spoilt([in_key], lines)
+    )
+    answer = jobs.run(store, "extract", portal=state, **ONE)
+
+    assert (answer["signal"], answer["exit"]) == (0, 1), answer
+    told = answer["results"][COLLEGES]["withdrawal_refused"]
+    assert "1 quarantined line(s) do not say which record they are" in told
+    assert told in answer["log"]
+    assert answer["results"][COLLEGES]["counts"].get("rows_withdrawn", 0) == 0
+    assert [document["reason"] for document in quarantine(store)] == ["nul_character"]
+    assert store.histories() == before
 
 
 # -- round trip ------------------------------------------------------------------------------------
