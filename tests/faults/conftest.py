@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import shutil
 import subprocess
@@ -10,11 +11,13 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from gridfs import GridFSBucket
 from pymongo import MongoClient
 
 from ingestion.mongod import EmbeddedMongod
@@ -33,10 +36,11 @@ enough where a fault is not about many."""
 class Jobs:
     """The fork server of tripwire.py."""
 
-    def __init__(self) -> None:
+    def __init__(self, *words: str, environment: dict[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.tripwire"],
+            [sys.executable, "-m", "tests.faults.tripwire", *words],
             cwd=PROJECT_DIR,
+            env=os.environ | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -62,6 +66,43 @@ class Jobs:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+class Builds:
+    """dbt on the warehouses of stores: imported once, and the project parsed once."""
+
+    def __init__(self, directory: Path) -> None:
+        if not (PROJECT_DIR / "profiles.yml").exists():
+            shutil.copy(PROJECT_DIR / "profiles.example.yml", PROJECT_DIR / "profiles.yml")
+        self._jobs = Jobs(
+            "dbt",
+            environment={
+                "COLLEGES_HOME": str(directory / "home"),
+                "DBT_TARGET_PATH": str(directory / "target"),
+                "DBT_LOG_PATH": str(directory / "logs"),
+                "DO_NOT_TRACK": "1",
+            },
+        )
+
+    def run(self, store: Store, command: str, *arguments: str) -> dict[str, Any]:
+        """A dbt command, whatever comes of it; ``results``: node name → status."""
+        where = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
+        words = [command, *where, "--target", "duckdb", *arguments]
+        return self._jobs.run(store, "dbt", arguments=words)
+
+    def build(self, store: Store, *arguments: str) -> dict[str, str]:
+        """``dbt build``, which must succeed; node name → status."""
+        answer = self.run(store, "build", "--exclude-resource-type", "unit_test", *arguments)
+        assert (answer["signal"], answer["exit"]) == (0, 0), answer["log"][-6000:]
+        results: dict[str, str] = answer["results"]
+        return results
+
+    def models(self, store: Store, *select: str) -> None:
+        """These models and snapshots, and what they are made of, without a test."""
+        self.build(store, "--exclude-resource-type", "test", "--select", *select)
+
+    def close(self) -> None:
+        self._jobs.close()
 
 
 @dataclass
@@ -115,7 +156,7 @@ class Store:
         return found
 
     def leftovers(self) -> int:
-        """Versions of loads that did not finish, and locks held by nobody."""
+        """What is of loads that did not finish, or of nothing, and locks held by nobody."""
         count = 0
         with MongoClient[dict[str, Any]](self.uri) as client:
             database = client[self.database]
@@ -123,33 +164,87 @@ class Store:
                 finished = database["runs"].distinct(
                     "_id", {f"loads.{dataset.dataset_id}.status": "finished"}
                 )
-                count += database[dataset.table].count_documents(
-                    {"run_sequence": {"$nin": finished}}
+                of_others = {"run_sequence": {"$nin": finished}}
+                count += database[dataset.table].count_documents(of_others)
+                count += database["quarantine"].count_documents(
+                    {"table": dataset.table, **of_others}
                 )
+            wanted = database["quarantine"].distinct("_id", {"raw": None})
+            files = database["quarantine.files"].distinct("_id")
+            count += len(set(files) ^ set(wanted))
+            count += len(set(database["quarantine.chunks"].distinct("files_id")) ^ set(files))
             return count + database["locks"].count_documents({})
 
+    def quarantine(self) -> list[tuple[Any, ...]]:
+        """All that was kept out, without times and runs, in order; the bytes as their hash."""
+        with MongoClient[dict[str, Any]](self.uri) as client:
+            database = client[self.database]
+            files = GridFSBucket(database, bucket_name="quarantine")
+            found = []
+            for document in database["quarantine"].find():
+                raw = document["raw"]
+                if is_file := raw is None:
+                    raw = files.open_download_stream(document["_id"]).read()
+                said = ("dataset", "line_number", "record_key", "reason", "detail", "size")
+                found.append((*(document[name] for name in said), is_file, sha256(raw).hexdigest()))
+        return sorted(found, key=repr)
+
     def raw(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Raw table → all its rows, sorted."""
-        columns = "record_key, run_sequence, content_hash, payload, is_withdrawn"
+        """Raw table → all its rows without times and run ids, sorted; ``_source_load`` too."""
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
-            rows = {
-                table: connection.execute(
-                    f"select {columns} from raw.{table} order by all"
-                ).fetchall()
-                for (table,) in connection.execute(
-                    "select table_name from information_schema.tables"
-                    " where table_schema = 'raw' and contains(table_name, '__')"
-                ).fetchall()
-            }
-            rows["_source_load"] = connection.execute(
-                "select run_sequence, dataset, status, rows_received, rows_new, rows_changed,"
-                " rows_withdrawn, rows_present from raw._source_load order by all"
+            tables = connection.execute(
+                "select table_name from information_schema.tables where table_schema = 'raw'"
+                " and (contains(table_name, '__') or table_name = '_source_load')"
             ).fetchall()
-        return rows
+            # What a load adds for itself is its own (dlt's two columns are not made).
+            return {
+                table: connection.execute(
+                    f"select {_without_times(connection, f'raw.{table}')}"
+                    f" from raw.{table} order by all"
+                ).fetchall()
+                for (table,) in tables
+            }
+
+    def raw_by_rank(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The same, of finished loads, with runs numbered by their order within the dataset."""
+        found = {}
+        with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
+            for table in ("_source_load", *(dataset.table for dataset in registry().values())):
+                if columns := _without_times(connection, f"raw.{table}", "run_sequence"):
+                    is_ledger = table == "_source_load"
+                    within = "partition by dataset" if is_ledger else ""
+                    which = "where status = 'finished'" if is_ledger else ""
+                    found[table] = connection.execute(
+                        f"select {columns}, dense_rank() over ({within} order by run_sequence)"
+                        f" from raw.{table} {which} order by all"
+                    ).fetchall()
+        return found
+
+    def model(self, name: str) -> list[tuple[Any, ...]]:
+        """A model's rows without times and runs, sorted; of a snapshot, whether each holds."""
+        with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
+            columns = _without_times(connection, name, "run_sequence", "dbt_scd_id")
+            if name.startswith("snapshots."):
+                columns += ", dbt_valid_to is null"
+            return connection.execute(f"select {columns} from {name} order by all").fetchall()
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+_TIMES = ("started_at", "finished_at", "extracted_at", "detected_at", "duration_s", "run_id")
+_OF_DBT = ("dbt_valid_from", "dbt_valid_to", "dbt_updated_at")
+
+
+def _without_times(connection: duckdb.DuckDBPyConnection, table: str, *but: str) -> str:
+    """The columns that two runs of one story agree on, the portal's dates too, but some."""
+    schema, name = table.split(".")
+    columns = connection.execute(
+        "select column_name from information_schema.columns"
+        f" where table_schema = '{schema}' and table_name = '{name}' order by ordinal_position"
+    ).fetchall()
+    return ", ".join(column for (column,) in columns if column not in _TIMES + _OF_DBT + but)
 
 
 def rewritten(
@@ -178,6 +273,13 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def jobs() -> Iterator[Jobs]:
     server = Jobs()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
+    server = Builds(tmp_path_factory.mktemp("dbt"))
     yield server
     server.close()
 

@@ -1,104 +1,299 @@
-"""``kill -9`` at twenty boundaries of extract and of load: the end state is the undisturbed one."""
+"""``kill -9`` at every kind of boundary of extract and of load: the same end as without one.
+
+One kill a kind, at the middle one of its events. What lies between the answer to one write and the
+sending of the next is nothing that lasts, so most kinds of write are killed on one side alone.
+"""
 
 from __future__ import annotations
 
+import json
 import signal
-from collections.abc import Callable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import duckdb
 import pytest
 
-from tests.faults.conftest import Jobs, Store, spread
+from ingestion.registry import registry
+from tests.faults.conftest import COLLEGES, Builds, Jobs, Store, rewritten
 
-POINTS = 20
+IPS = "fr-en-ips-colleges-ap2023"
+TWO = [COLLEGES, IPS]
+"""What the killed run pulls: the first has all that may happen to a record, a bad line that fits in
+MongoDB and one that does not; at the middle of two, one is done and one is to come."""
+
+EXTRACT = (
+    "after createIndexes versions",
+    "after createIndexes of the store",
+    "after update store",
+    "after update locks",
+    "after findAndModify counters",
+    "after insert runs",
+    "after delete versions",
+    "after delete quarantine",
+    "after ledger: load running",
+    "before Pipeline.extract",
+    "before page of the stream",
+    "after page of the stream",
+    "after Pipeline.extract",
+    "before Pipeline.normalize",
+    "after Pipeline.normalize",
+    "before Pipeline.load",
+    "after update quarantine",
+    "after delete quarantine.files",
+    "after delete quarantine.chunks",
+    "after createIndexes of GridFS",
+    "after insert quarantine.chunks",
+    "after insert quarantine.files",
+    "before insert versions",
+    "after insert versions",
+    "after Pipeline.load",
+    "after insert tombstones",
+    "before ledger: load committed",
+    "after ledger: load committed",
+    "after ledger: run finished",
+    "before delete locks",
+    "after delete locks",
+)
+LOAD = (
+    "after warehouse: select",
+    "before warehouse: delete",
+    "after warehouse: delete",
+    "before warehouse: create",
+    "after warehouse: create",
+    "before Pipeline.extract",
+    "after Pipeline.extract",
+    "before Pipeline.normalize",
+    "after Pipeline.normalize",
+    "before Pipeline.load",
+    "after dlt: select",
+    "before dlt: create",
+    "after dlt: create",
+    "before DuckDbSqlClient.execute_many",
+    "after DuckDbSqlClient.execute_many",
+    "before DuckDbSqlClient.commit_transaction",
+    "after DuckDbSqlClient.commit_transaction",
+    "before DuckDbCopyJob.run",
+    "before dlt: insert",
+    "after dlt: insert",
+    "after DuckDbCopyJob.run",
+    "after Pipeline.load",
+    "before warehouse: begin",
+    "after warehouse: begin",
+    "before warehouse: insert ledger",
+    "after warehouse: insert ledger",
+    "before warehouse: commit",
+    "after warehouse: commit",
+)
+BUILT = ("after ledger: load committed", "before warehouse: commit")
+"""Where the marts are compared, too."""
+MODELS = (
+    "marts.fct_portal_edit",
+    "marts.fct_college_school_year",
+    "snapshots.college_records_seen",
+)
+PARTS = (0.05, 0.3, 0.5, 0.7)
 
 pytestmark = pytest.mark.timeout(600)
 
 
+def build(builds: Builds, store: Store) -> None:
+    builds.models(store, *(f"+{name.partition('.')[2]}" for name in MODELS))
+
+
+def marts(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: store.model(name) for name in MODELS}
+
+
+def middle(events: list[str], kind: str) -> tuple[str, int]:
+    """The middle event of a kind, for ``kill_at``."""
+    count = Counter(events)[kind]
+    assert count, f"no event `{kind}` in an undisturbed run: {sorted(set(events))}"
+    return kind, (count + 1) // 2
+
+
+@pytest.fixture(scope="module")
+def third(states: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The third state, in which two records that are stored have become bad, one above 15 MiB."""
+
+    def key(line: bytes) -> tuple[str, str]:
+        record = json.loads(line)
+        return record["libelle"], record["annee_scol"]
+
+    (second,) = states[1].glob(f"*/{COLLEGES}/records.jsonl")
+    stored = {key(line) for line in second.read_bytes().splitlines()}
+
+    def spoil(lines: list[bytes]) -> list[bytes]:
+        first, other = [line for line in lines if key(line) in stored][:2]
+        rest = [line for line in lines if line not in (first, other)]
+        large = b"x" * 16_800_000
+        return [first[:-1] + b', "x": NaN}', other[:-1] + b', "x": "%b"}' % large, *rest]
+
+    return rewritten(states[2], tmp_path_factory.mktemp("third") / "state", COLLEGES, spoil)
+
+
+@pytest.fixture(scope="module")
+def begun(jobs: Jobs, builds: Builds, make_store: Callable[[], Store], states: list[Path]) -> Store:
+    """One state loaded and built, another one extracted."""
+    store = make_store()
+    jobs.succeed(store, "run", portal=states[0])
+    build(builds, store)
+    jobs.succeed(store, "extract", portal=states[1], datasets=TWO)
+    return store
+
+
 @pytest.fixture(scope="module")
 def before_extract(
-    jobs: Jobs, make_store: Callable[[], Store], states: list[Path]
-) -> SimpleNamespace:
-    """Two states loaded; the third brings new, changed, withdrawn and restored records."""
-    store = make_store()
-    for state in states[:2]:
-        jobs.succeed(store, "extract", portal=state)
-        jobs.succeed(store, "load")
+    jobs: Jobs, builds: Builds, begun: Store, third: Path
+) -> Iterator[SimpleNamespace]:
+    """Two states loaded; the third brings new, changed, withdrawn, restored and bad records."""
+    store = begun.clone(begun.home.with_name(begun.home.name + "-loaded"))
+    jobs.succeed(store, "load")
     undisturbed = store.clone(store.home.with_name(store.home.name + "-undisturbed"))
-    events = jobs.succeed(undisturbed, "extract", portal=states[2])["events"]
-    jobs.succeed(undisturbed, "load")
-    reference = SimpleNamespace(histories=undisturbed.histories(), events=events, store=store)
+    started = time.monotonic()
+    pull = jobs.succeed(undisturbed, "run", portal=third, datasets=TWO, wire="extract")
+    seconds = time.monotonic() - started
+    counts = pull["results"][COLLEGES]["counts"]
+    assert all(
+        counts[f"rows_{what}"]
+        for what in ("new", "changed", "restored", "withdrawn", "quarantined")
+    ), counts
+    build(builds, undisturbed)
+    yield SimpleNamespace(
+        histories=undisturbed.histories(),
+        quarantine=undisturbed.quarantine(),
+        raw=undisturbed.raw_by_rank(),
+        marts=marts(undisturbed),
+        events=pull["events"],
+        seconds=seconds,
+        store=store,
+    )
+    store.drop()
     undisturbed.drop()
-    return reference
 
 
 @pytest.fixture(scope="module")
-def before_load(jobs: Jobs, make_store: Callable[[], Store], states: list[Path]) -> SimpleNamespace:
-    """One state loaded, two more extracted and waiting."""
-    store = make_store()
-    jobs.succeed(store, "extract", portal=states[0])
-    jobs.succeed(store, "load")
-    for state in states[1:3]:
-        jobs.succeed(store, "extract", portal=state)
+def before_load(jobs: Jobs, builds: Builds, begun: Store, third: Path) -> Iterator[SimpleNamespace]:
+    """One state loaded, two more waiting: rows to remove, tables to make, rows to append."""
+    store = begun.clone(begun.home.with_name(begun.home.name + "-waiting"))
+    jobs.succeed(store, "extract", portal=third, datasets=TWO)
+    # What a load leaves that is killed before its commit.
+    job = {"datasets": [COLLEGES], "kill_at": ("before warehouse: begin", 1)}
+    assert jobs.run(store, "load", **job)["signal"] == signal.SIGKILL
+    with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
+        # As if the dataset were new to the registry, and dlt to this warehouse.
+        connection.execute(f"drop table raw.{registry()[IPS].table}")
+        connection.execute(f"delete from raw._source_load where dataset = '{IPS}'")
+        for table in ("_dlt_version", "_dlt_loads", "_dlt_pipeline_state"):
+            connection.execute(f"drop table if exists raw.{table}")
     undisturbed = store.clone(store.home.with_name(store.home.name + "-undisturbed"))
-    events = jobs.succeed(undisturbed, "load")["events"]
-    reference = SimpleNamespace(raw=undisturbed.raw(), events=events, store=store)
+    load = jobs.succeed(undisturbed, "load")
+    build(builds, undisturbed)
+    yield SimpleNamespace(
+        raw=undisturbed.raw(), marts=marts(undisturbed), events=load["events"], store=store
+    )
+    store.drop()
     undisturbed.drop()
-    return reference
 
 
-@pytest.mark.parametrize("nth", range(POINTS))
+def test_every_kind_of_boundary_is_killed_at(
+    before_extract: SimpleNamespace, before_load: SimpleNamespace
+) -> None:
+    """A new kind of step has to be added to the lists above; there are at least twenty of each."""
+
+    def steps(events: Any) -> set[str]:
+        return {event.partition(" ")[2] for event in events}
+
+    assert steps(before_extract.events) == steps(EXTRACT)
+    assert steps(before_load.events) == steps(LOAD)
+    assert min(len(EXTRACT), len(LOAD)) >= 20
+
+
+orphaned_file = pytest.mark.xfail(
+    strict=True,
+    reason="the file of a quarantined line is uploaded before the document that names it, by which "
+    "alone `_remove` in document_store.py finds it: killed between the two, it stays for ever",
+)
+ORPHANING = ("after insert quarantine.chunks", "after insert quarantine.files")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=orphaned_file if kind in ORPHANING else ()) for kind in EXTRACT],
+)
 def test_extract_killed(
-    nth: int,
+    kind: str,
     jobs: Jobs,
+    builds: Builds,
     cloned: Callable[[Store], Store],
-    states: list[Path],
+    third: Path,
     before_extract: SimpleNamespace,
 ) -> None:
     store = cloned(before_extract.store)
-    event = spread(before_extract.events, POINTS, nth)
-    killed = jobs.run(store, "extract", portal=states[2], kill_at=event)
+    job = {"portal": third, "datasets": TWO}
+    killed = jobs.run(store, "extract", kill_at=middle(before_extract.events, kind), **job)
     assert killed["signal"] == signal.SIGKILL, killed
+    assert killed["events"][-1] == kind
 
-    jobs.succeed(store, "extract", portal=states[2])
+    jobs.succeed(store, "run", **job)  # reconciles
 
-    assert store.histories() == before_extract.histories, killed["last"]
-    assert store.leftovers() == 0, killed["last"]
-    jobs.succeed(store, "load")  # reconciles
+    is_as_undisturbed(store, before_extract)
+    if kind in BUILT:
+        build(builds, store)
+        assert marts(store) == before_extract.marts
 
 
-@pytest.mark.parametrize("nth", range(POINTS))
+def is_as_undisturbed(store: Store, undisturbed: SimpleNamespace) -> None:
+    assert store.histories() == undisturbed.histories
+    assert store.leftovers() == 0
+    assert store.quarantine() == undisturbed.quarantine
+    assert store.raw_by_rank() == undisturbed.raw
+
+
+@pytest.mark.parametrize("kind", LOAD)
 def test_load_killed(
-    nth: int,
+    kind: str,
     jobs: Jobs,
+    builds: Builds,
     cloned: Callable[[Store], Store],
     before_load: SimpleNamespace,
 ) -> None:
     store = cloned(before_load.store)
-    event = spread(before_load.events, POINTS, nth)
-    killed = jobs.run(store, "load", kill_at=event)
+    killed = jobs.run(store, "load", kill_at=middle(before_load.events, kind))
     assert killed["signal"] == signal.SIGKILL, killed
 
     jobs.succeed(store, "load")
 
-    assert store.raw() == before_load.raw, killed["last"]
+    assert store.raw() == before_load.raw
+    if kind in BUILT:
+        build(builds, store)
+        assert marts(store) == before_load.marts
 
 
-@pytest.mark.parametrize("delay_s", [0.05, 0.2, 0.4, 0.7, 1.0])
+@pytest.mark.parametrize("part", PARTS)
 def test_run_killed_between_boundaries(
-    delay_s: float,
+    part: float,
     jobs: Jobs,
     cloned: Callable[[Store], Store],
-    states: list[Path],
+    third: Path,
     before_extract: SimpleNamespace,
 ) -> None:
     """At a time, not at a boundary: in the middle of whatever goes on then, twice in a row."""
-    store = cloned(before_extract.store)
-    for again in (1, 2):
-        jobs.run(store, "run", portal=states[2], kill_after_s=delay_s * again)
+    job = {"portal": third, "datasets": TWO}
+    delay_s = part * before_extract.seconds
+    for _ in range(4):
+        store = cloned(before_extract.store)
+        killed = jobs.run(store, "run", kill_after_s=delay_s, **job)
+        if killed["signal"]:
+            break
+        delay_s /= 2  # the machine has become that much faster
+    assert killed["signal"] == signal.SIGKILL, killed
+    jobs.run(store, "run", kill_after_s=delay_s * 1.3, **job)
 
-    jobs.succeed(store, "run", portal=states[2])
+    jobs.succeed(store, "run", **job)
 
-    assert store.histories() == before_extract.histories
-    assert store.leftovers() == 0
+    is_as_undisturbed(store, before_extract)

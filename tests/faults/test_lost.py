@@ -137,7 +137,7 @@ def test_a_restore_that_is_killed_is_begun_again(
     killed = jobs.run(store, "load", datasets=FEW, wire="extract", kill_at=events)
     jobs.succeed(store, "load", datasets=FEW)
     assert killed["signal"] == signal.SIGKILL, killed["log"]
-    assert versions(store) == before, killed["last"]
+    assert versions(store) == before, killed["events"][-1]
 
 
 def test_a_damaged_warehouse_is_not_restored_from(

@@ -55,7 +55,7 @@ def own_server(jobs: Jobs, states: list[Path]) -> Iterator[SimpleNamespace]:
             seed=seed,
             extracted=extracted,
             job=settled,
-            events={"extract": events, "load": load_events},
+            events={"extract": len(events), "load": len(load_events)},
             histories=histories,
             raw=undisturbed.raw(),
         )

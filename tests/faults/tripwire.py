@@ -2,17 +2,20 @@
 
 A server that has everything imported forks one child a job, so that a job costs its work and not
 its imports. Boundaries are not listed by hand: each step below is wrapped, and passing its start
-or its end is one event. The number of events of an undisturbed run is counted first, and a kill is
-"at event k of n".
+or its end is one event. An event is named by its kind, which leaves out the table: ``before insert
+versions``. What happens is counted in an undisturbed run first, and a kill is "at the n-th event of
+this kind", which stays the same boundary where threads pass theirs in another order, or "at event
+k".
 
 One JSON object a line on standard input: ``home``, ``mongodb_uri``, ``command`` (``extract``,
-``load`` or ``run``), and as needed ``portal`` (a state), ``datasets`` (ids), ``options`` (of
-`ExtractOptions`), ``wire`` (the command whose steps are counted), ``kill_at`` (event),
-``kill_after_s``, ``kill_mongod`` (true: the home's own server is ended at event ``kill_at`` in
-place of this process), ``faults`` (of the replay portal), ``portal_key`` (that it asks for),
-``attempts`` (of the client, a request), ``api_keys``, ``clock_days`` (added to every time this
-process reads). The answer: ``signal``, ``exit``, ``events``, ``last``, ``log``, ``results``
-(dataset id → what became of it).
+``load`` or ``run``; ``dbt`` with ``arguments``, of a server started with that word), and as needed
+``portal`` (a state), ``is_live`` (that state answers as the live portal does: it lacks nothing by
+design), ``datasets`` (ids), ``options`` (of `ExtractOptions`), ``wire`` (the command whose steps
+are counted), ``kill_at`` (event, or [kind, n]), ``kill_after_s``, ``kill_mongod`` (true: the home's
+own server is ended at event ``kill_at`` in place of this process), ``faults`` (of the replay
+portal), ``portal_key`` (that it asks for), ``attempts`` (of the client, a request), ``api_keys``,
+``clock_days`` (added to every time this process reads). The answer: ``signal``, ``exit``,
+``events`` (their kinds, in order), ``log``, ``results`` (dataset id → what became of it).
 """
 
 from __future__ import annotations
@@ -26,41 +29,72 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+
+KillAt = int | tuple[str, int]
 
 
 class Tripwire:
     """Counts events, and ends the process at one of them."""
 
-    def __init__(self, trace: Path, kill_at: int | None, victim: Callable[[], int]) -> None:
+    def __init__(self, trace: Path, kill_at: KillAt | None, victim: Callable[[], int]) -> None:
         self._trace = trace.open("w", buffering=1)
         self._kill_at = kill_at
         self._victim = victim
         self._lock = threading.Lock()
-        self.events = 0
+        self._events: Counter[str] = Counter()
 
-    def pass_(self, what: str) -> None:
+    def pass_(self, kind: str) -> None:
         with self._lock:
-            self.events += 1
-            self._trace.write(f"{self.events} {what}\n")
-            if self.events == self._kill_at:
+            self._events[kind] += 1
+            self._trace.write(f"{kind}\n")
+            if self._kill_at in (self._events.total(), (kind, self._events[kind])):
                 os.kill(self._victim(), signal.SIGKILL)
 
-    def wrap(self, owner: Any, name: str) -> None:
+    def wrap(self, owner: Any, name: str, told: Callable[..., str] | None = None) -> None:
+        """Let a function pass an event before and after.
+
+        Args:
+            owner: what has it.
+            name: its name there.
+            told: names the step, from the function's arguments.
+        """
         inner: Callable[..., Any] = getattr(owner, name)
-        what = f"{owner.__name__}.{name}"
 
         @functools.wraps(inner)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self.pass_(f"before {what}")
+            step = told(*args, **kwargs) if told else f"{owner.__name__}.{name}"
+            self.pass_(f"before {step}")
             result = inner(*args, **kwargs)
-            self.pass_(f"after {what}")
+            self.pass_(f"after {step}")
             return result
 
         setattr(owner, name, wrapped)
+
+
+def _command(command: Any, name: str) -> str:
+    """The kind of a write to MongoDB; of an update of the ledger, what it says."""
+    collection = str(command[name])
+    if "__" in collection:
+        is_tombstone = name == "insert" and command["documents"][0]["is_withdrawn"]
+        return f"{name} {'tombstones' if is_tombstone else 'versions'}"
+    if name == "createIndexes":
+        return f"{name} {'of GridFS' if '.' in collection else 'of the store'}"
+    if (name, collection) == ("update", "runs"):
+        values = command["updates"][0]["u"]["$set"]
+        for path, value in values.items():
+            if path == "status":
+                return f"ledger: run {value}"
+            if path.endswith(".status"):
+                return f"ledger: load {'committed' if value == 'finished' else value}"
+            if path.count(".") == 1:
+                return f"ledger: load {value['status']}"
+    return f"{name} {collection}"
 
 
 def _wire_extract(wire: Tripwire) -> None:
@@ -72,22 +106,59 @@ def _wire_extract(wire: Tripwire) -> None:
 
     class Commands(monitoring.CommandListener):
         writes = frozenset({"insert", "update", "delete", "findAndModify", "createIndexes"})
+        sent: dict[int, str]
+
+        def __init__(self) -> None:
+            self.sent = {}
 
         def started(self, event: monitoring.CommandStartedEvent) -> None:
             if event.command_name in self.writes:
-                wire.pass_(f"before {event.command_name} {event.command[event.command_name]}")
+                kind = _command(event.command, event.command_name)
+                self.sent[event.request_id] = kind
+                wire.pass_(f"before {kind}")
 
         def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-            if event.command_name in self.writes:
-                wire.pass_(f"after {event.command_name}")
+            if kind := self.sent.pop(event.request_id, None):
+                wire.pass_(f"after {kind}")
 
         def failed(self, event: monitoring.CommandFailedEvent) -> None:
-            pass
+            self.sent.pop(event.request_id, None)
 
     monitoring.register(Commands())
     for step in ("extract", "normalize", "load"):
         wire.wrap(dlt.Pipeline, step)
-    wire.wrap(ingestion.extract, "_table")
+    wire.wrap(ingestion.extract, "_table", lambda *_: "page of the stream")
+
+
+def _statement(whose: str) -> Callable[..., str]:
+    """Names a statement by its first word, and by its table where that decides something."""
+
+    def told(_: Any, sql: str, *__: Any, **___: Any) -> str:
+        ledger = " ledger" if sql.startswith("insert") and "_source_load" in sql else ""
+        return f"{whose}: {sql.split(maxsplit=1)[0].lower()}{ledger}"
+
+    return told
+
+
+class _Wired:
+    """A DuckDB connection, each of whose statements is an event before and after."""
+
+    def __init__(self, wire: Tripwire, driver: Any) -> None:
+        self._wire = wire
+        self._driver = driver
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def cursor(self) -> Any:
+        return _Wired(self._wire, self._driver.cursor())
+
+    def execute(self, sql: str, *args: Any) -> Any:
+        step = _statement("warehouse")(self, sql)
+        self._wire.pass_(f"before {step}")
+        result = self._driver.execute(sql, *args)
+        self._wire.pass_(f"after {step}")
+        return result
 
 
 def _wire_load(wire: Tripwire) -> None:
@@ -98,11 +169,15 @@ def _wire_load(wire: Tripwire) -> None:
 
     from ingestion.warehouse import Connection
 
-    for name in ("rows", "create", "insert"):
-        if hasattr(Connection, name):
-            wire.wrap(Connection, name)
+    opened = Connection.__init__
+
+    def wired(self: Connection, warehouse: Any, driver: Any) -> None:
+        opened(self, warehouse, _Wired(wire, driver))
+
+    Connection.__init__ = wired  # type: ignore[method-assign]
     for name in ("execute_sql", "execute_many"):
-        wire.wrap(DuckDbSqlClient, name)
+        wire.wrap(DuckDbSqlClient, name, _statement("dlt") if name == "execute_sql" else None)
+    wire.wrap(DuckDbSqlClient, "commit_transaction")
     wire.wrap(DuckDbCopyJob, "run")
     for step in ("extract", "normalize", "load"):
         wire.wrap(dlt.Pipeline, step)
@@ -127,6 +202,19 @@ def _misbehave(job: dict[str, Any]) -> None:
         attempts=job.get("attempts", 4),
         wait_budget_s=1,
     )
+
+
+def _is_live(wanted: bool) -> None:
+    """Let a recorded state be read as if it were the live portal."""
+    import ingestion.extract
+
+    inner = ingestion.extract.extract_dataset
+
+    def extract_dataset(*args: Any, options: Any, **kwargs: Any) -> Any:
+        options = replace(options, is_recorded_state=not wanted)
+        return inner(*args, options=options, **kwargs)
+
+    ingestion.extract.extract_dataset = extract_dataset  # type: ignore[assignment]
 
 
 def _shift_clock(days: float) -> None:
@@ -157,7 +245,8 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
     mongod_lock = Path(job["home"], "mongodb", "data", "mongod.lock")
     victim = (lambda: int(mongod_lock.read_text())) if job.get("kill_mongod") else os.getpid
-    wire = Tripwire(trace, job.get("kill_at"), victim)
+    kill_at = job.get("kill_at")
+    wire = Tripwire(trace, tuple(kill_at) if isinstance(kill_at, list) else kill_at, victim)
     if job.get("wire", job["command"]) == "extract":
         _wire_extract(wire)
     else:
@@ -165,6 +254,8 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     if (delay := job.get("kill_after_s")) is not None:
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
     _misbehave(job)
+    if "is_live" in job:
+        _is_live(job["is_live"])
     if "clock_days" in job:
         _shift_clock(job["clock_days"])
     settings = Settings(
@@ -212,8 +303,33 @@ def _run(*args: Any, **kwargs: Any) -> Any:
     return pipeline.run(*args, build=False, **kwargs)
 
 
-def main() -> None:
-    """Serve jobs until standard input ends."""
+def _dbt(job: dict[str, Any], log: Path) -> None:
+    from dbt.cli.main import dbtRunner
+
+    os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 1)
+    os.dup2(1, 2)
+    # One path for every home: dbt parses anew where a variable of the profile changed.
+    home = Path(os.environ["COLLEGES_HOME"])
+    home.unlink(missing_ok=True)
+    home.symlink_to(job["home"])
+    done = dbtRunner().invoke(job["arguments"])
+    if done.exception:
+        sys.stdout.write(f"{done.exception}\n")
+    statuses = {
+        result.node.name: str(result.status) for result in getattr(done.result, "results", ())
+    }
+    log.with_name("results.json").write_text(json.dumps(statuses))
+    sys.stdout.flush()
+    os._exit(0 if done.success else 1)
+
+
+def _import_dbt() -> None:
+    import dbt.adapters.duckdb
+    import dbt.cli.main
+    import dbt.task.build  # noqa: F401
+
+
+def _import_pipeline() -> None:
     # Everything a child needs, imported once; nothing here starts a thread or opens a connection.
     import duckdb  # noqa: F401
     import pandas as pd  # noqa: F401
@@ -225,6 +341,14 @@ def main() -> None:
     from ingestion.document_store import import_pymongoarrow
 
     import_pymongoarrow()
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    if sys.argv[1:] == ["dbt"]:
+        _import_dbt()
+    else:
+        _import_pipeline()
     for line in sys.stdin:
         job = json.loads(line)
         home = Path(job["home"])
@@ -233,10 +357,13 @@ def main() -> None:
         trace, log = home.with_name(f"{home.name}-trace.txt"), home.with_name(f"{home.name}.log")
         results = log.with_name("results.json")
         log.write_text("")
+        trace.write_text("")
         results.write_text("{}")
         child = os.fork()
         if not child:
             with contextlib.suppress(BaseException):
+                if job["command"] == "dbt":
+                    _dbt(job, log)
                 _child(job, trace, log)
             os._exit(98)
         _, status = os.waitpid(child, 0)
@@ -244,8 +371,7 @@ def main() -> None:
         answer = {
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
             "exit": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
-            "events": len(events),
-            "last": events[-1] if events else "",
+            "events": events,
             "log": log.read_text()[-20_000:],
             "results": json.loads(results.read_text()),
         }
