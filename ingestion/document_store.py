@@ -690,10 +690,11 @@ class DocumentStore:
             "extracted_at": load.extracted_at,
         }
         with mongodb_errors(f"quarantine a record of {load.dataset.dataset_id}"):
+            # First what names the file: killed between the two, nothing would find a file alone.
+            self._quarantine.replace_one({"_id": quarantine_id}, document, upsert=True)
             if not is_inline:
                 self._delete_file(quarantine_id)
                 self._files.upload_from_stream_with_id(quarantine_id, quarantine_id, raw)
-            self._quarantine.replace_one({"_id": quarantine_id}, document, upsert=True)
 
     def commit_load(self, load: Load, **entry: Any) -> None:
         """Finish a load by one acknowledged, journalled update: from here on its versions count.

@@ -213,18 +213,7 @@ def test_every_kind_of_boundary_is_killed_at(
     assert min(len(EXTRACT), len(LOAD)) >= 20
 
 
-orphaned_file = pytest.mark.xfail(
-    strict=True,
-    reason="the file of a quarantined line is uploaded before the document that names it, by which "
-    "alone `_remove` in document_store.py finds it: killed between the two, it stays for ever",
-)
-ORPHANING = ("after insert quarantine.chunks", "after insert quarantine.files")
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=orphaned_file if kind in ORPHANING else ()) for kind in EXTRACT],
-)
+@pytest.mark.parametrize("kind", EXTRACT)
 def test_extract_killed(
     kind: str,
     jobs: Jobs,

@@ -245,11 +245,6 @@ def test_a_stored_record_that_turns_bad_stays_as_it_was(
     assert after == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a damaged key is taken for that of another record, which nobody stored: the good "
-    "record is withdrawn (finding A5 of the audit, mended in extract.py)",
-)
 def test_a_stored_record_whose_key_is_damaged_is_not_withdrawn(
     jobs: Jobs, make_store: Callable[[], Store], states: list[Path], tmp_path: Path
 ) -> None:
