@@ -131,6 +131,11 @@ def _halves(digests: bytes | bytearray | NDArray[Any]) -> Halves:
     return np.frombuffer(digests, dtype=">u8").reshape(-1, 2).astype(np.uint64)
 
 
+def _contents(content_hashes: bytes) -> Halves:
+    """The first halves of hashes of 32 bytes, one after the other."""
+    return np.ascontiguousarray(_halves(content_hashes)[::2])
+
+
 def _order(keys: Halves) -> NDArray[np.intp]:
     """What sorts keys, equal ones in any order."""
     order = np.argsort(keys[:, 0])
@@ -621,7 +626,7 @@ class DocumentStore:
         self.check_lock()
         with mongodb_errors(f"write records of {load.dataset.dataset_id}"):
             keys = _halves(page.digests)
-            contents = np.ascontiguousarray(_halves(page.content_hashes)[::2])
+            contents = _contents(page.content_hashes)
             kinds = self._current(load).compare(keys, contents)
             fresh = np.flatnonzero(kinds != CurrentVersions.UNCHANGED)
             ids = _version_ids(load.run.sequence, load.places, keys[fresh], contents[fresh])
@@ -631,6 +636,22 @@ class DocumentStore:
         counts = np.bincount(kinds, minlength=4) - np.bincount(kinds[refused], minlength=4)
         new, changed, unchanged, restored = counts.tolist()
         return PageCounts(new, changed, unchanged, restored, quarantined=len(refused))
+
+    def are_unchanged(self, load: Load, digests: bytes, content_hashes: bytes) -> NDArray[np.bool_]:
+        """Which records are stored as they came; to be left out of `write_page`, or not.
+
+        Args:
+            load: as `begin_load` returned it.
+            digests: of their keys, as in `Page`.
+            content_hashes: as in `Page`.
+
+        Raises:
+            StoreError: versions of finished loads are missing, or MongoDB is out of reach.
+        """
+        with mongodb_errors(f"read records of {load.dataset.dataset_id}"):
+            kinds = self._current(load).compare(_halves(digests), _contents(content_hashes))
+        is_unchanged: NDArray[np.bool_] = kinds == CurrentVersions.UNCHANGED
+        return is_unchanged
 
     def are_present(self, load: Load, digests: bytes) -> NDArray[np.bool_]:
         """Which keys, by their digests one after the other, name a record that is present."""

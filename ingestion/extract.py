@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -386,6 +387,10 @@ def _table(page: list[_Row]) -> pa.Table:
     )
 
 
+_COMPARED = ["digest", "content_digest"]
+"""The columns of the spool that say whether a record is stored as it came."""
+
+
 class _Sink:
     """The dlt custom destination: load packages of one pull into the document store."""
 
@@ -399,6 +404,8 @@ class _Sink:
         """Bad lines that do not name a record: nobody can tell which one they are."""
         self._duplicates: set[bytes] = set()
         self._stored_copies: set[bytes] = set()
+        self._page: list[_Row] = []
+        self._page_bytes = 0
         self._error: Exception | None = None
 
     def destination(self) -> Any:
@@ -445,29 +452,60 @@ class _Sink:
             # Few rows at a time where they are large: a row group is a page of the pull.
             for group in range(file.num_row_groups):
                 for batch in file.iter_batches(batch_size=PAGE_ROWS, row_groups=[group]):
-                    self._write_batch(batch, copies)
+                    self._write_batch(self._without_unchanged(batch, copies), copies)
+        self._write_page()
 
     def _copies(self, file: pq.ParquetFile) -> dict[bytes, Counter[bytes]]:
         """Of the keys that came more than once: content → how often it came, of readable rows."""
         copies: dict[bytes, Counter[bytes]] = {key: Counter() for key in self._duplicates}
-        for batch in file.iter_batches(columns=["digest", "content_digest"]):
+        for batch in file.iter_batches(columns=_COMPARED):
             for key, content in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                 if content is not None and key in copies:
                     copies[key][content] += 1
         return copies
 
+    def _without_unchanged(
+        self, batch: pa.RecordBatch, copies: dict[bytes, Counter[bytes]]
+    ) -> pa.RecordBatch:
+        """Count and leave out the records that are stored as they came: no row is made of those."""
+        import pyarrow as pa
+
+        digests, contents = (batch.column(name).to_pylist() for name in _COMPARED)
+        rows = [
+            row
+            for row, content in enumerate(contents)
+            if content is not None and digests[row] not in copies
+        ]
+        is_unchanged = self.store.are_unchanged(
+            self.load,
+            b"".join([digests[row] for row in rows]),
+            b"".join([contents[row] for row in rows]),
+        )
+        unchanged = set(compress(rows, is_unchanged.tolist()))
+        self.counts["rows_unchanged"] += len(unchanged)
+        return batch.filter(pa.array([row not in unchanged for row in range(len(contents))]))
+
     def _write_batch(self, batch: pa.RecordBatch, copies: dict[bytes, Counter[bytes]]) -> None:
-        """Write a page; its bad lines, and keys that came more than once, are kept out.
+        """Write rows, a page at a time; bad lines, and keys that came more than once, are kept out.
 
         Copies that agree are one record. Where they differ nobody can say which is right: all are
         kept out, and the record stays as it was stored.
         """
-        rows = [_Row(*row) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
-        kept = [row for row in rows if self._is_kept(row, copies)]
-        if kept:
-            _, keys, digests, contents, _, _, payloads = zip(*kept, strict=True)
+        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            row = _Row(*values)
+            if self._is_kept(row, copies):
+                self._page.append(row)
+                self._page_bytes += len(row.raw)
+                if len(self._page) == PAGE_ROWS or self._page_bytes >= PAGE_BYTES:
+                    self._write_page()
+
+    def _write_page(self) -> None:
+        if self._page:
+            _, keys, digests, contents, _, _, payloads = zip(*self._page, strict=True)
             page = Page(keys, b"".join(digests), b"".join(contents), payloads)
             self.counts += Counter(self.store.write_page(self.load, page).as_ledger())
+            self._page.clear()
+            self._page_bytes = 0
 
     def _is_kept(self, row: _Row, copies: dict[bytes, Counter[bytes]]) -> bool:
         if row.reason is not None:

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,14 @@ def write(portal_url: str) -> None:
     from ingestion.document_store import DocumentStore, KeyDigests, Page, digest
     from ingestion.mongod import connect
 
-    counts, clock = Counter[str](), _Clock()
+    counts, clock, fresh = Counter[str](), _Clock(), list[tuple[str, bytes, bytes, bytes]]()
+
+    def write_page(load: Any) -> Counter[str]:
+        keys, digests, hashes, payloads = zip(*fresh, strict=True)
+        page = Page(keys, b"".join(digests), b"".join(hashes), payloads)
+        fresh.clear()
+        return Counter(store.write_page(load, page).as_ledger())
+
     with connect(Settings.from_environment()) as database:
         store = DocumentStore(database)
         with clock:
@@ -90,12 +97,20 @@ def write(portal_url: str) -> None:
         for lines in _pages(_lines(portal_url), 5 * PAGE):
             records = [parse_record(line) for line in lines]
             keys = [record_key(record, DATASET.key) for record in records]
-            hashes = b"".join(map(content_digest, records))
-            page = Page(keys, b"".join(map(digest, keys)), hashes, lines)
+            hashes = [content_digest(record) for record in records]
+            digests = [digest(key) for key in keys]
             with clock:
-                seen.add_digests(page.digests)
-                counts += Counter(store.write_page(load, page).as_ledger())
+                seen.add_digests(b"".join(digests))
+                is_unchanged = store.are_unchanged(load, b"".join(digests), b"".join(hashes))
+                counts["rows_unchanged"] += int(is_unchanged.sum())
+                rows = zip(keys, digests, hashes, lines, strict=True)
+                fresh += compress(rows, (~is_unchanged).tolist())
+                if len(fresh) >= 5 * PAGE:
+                    counts += write_page(load)
         with clock:
+            if fresh:
+                counts += write_page(load)
+            assert not seen.duplicates()
             counts["rows_withdrawn"] = store.withdraw_missing(load, seen)
             names = ("new", "changed", "unchanged", "restored", "quarantined", "withdrawn")
             store.commit_load(
