@@ -169,7 +169,7 @@ class Bench:
             other = first if number % 2 and not hop_1 else changed
             self._go(1, f"{PROJECT}, {CHANGED}", OURS, "write", "--portal", other)
             self._go(2, f"{LOAD}, {CHANGED}", OURS, "load", "--no-compare")
-            self._go(2, NOTHING, OURS, "load", "--no-compare")
+            self._go(2, NOTHING, OURS, "load", "--no-compare", "--no-append")
             if rivals and hop_1 and not number:
                 self._drop("whole")
                 self._go(1, f"{WHOLE}, {FIRST}", "whole", "extract", "--portal", first)
@@ -193,7 +193,7 @@ class Bench:
     def _hop_2(self, *, rivals: bool, slice_: int) -> None:
         self._fresh_home()
         self._go(2, f"{LOAD}, {FIRST}", OURS, "load", "--no-compare")
-        self._go(2, RECONCILE, OURS, "load")
+        self._go(2, RECONCILE, OURS, "load", "--no-append")
         if rivals:
             self._fresh_home("rival")
             self._ingestr()
@@ -334,9 +334,11 @@ def render(results: Results, records: int, mongod: str) -> str:
         f"DuckDB {duckdb.__version__}, mongod {mongod}, dlt {version('dlt')}, "
         f"pymongo {version('pymongo')}; load average {busy:.1f} at the end. "
         "Medians of the rounds, in brackets least and greatest; slices are scaled in the ratios. "
-        "Processes of their own, taken in turns; wall clock of the whole process with its "
-        "start-up. Memory is the process's; "
-        "mongod's is apart (cache 0.5 GB).",
+        "Processes of their own, taken in turns. `wall`: the whole process with its start-up. "
+        "`on MongoDB`: what hop 1 does there, comparing included, without reading, parsing and "
+        "hashing the export, which is the same for whatever is stored of it. `after start-up`: "
+        "without interpreter and imports. Memory is the process's; mongod's is apart (cache "
+        "0.5 GB).",
     ]
     for hop, what in ((1, "portal → MongoDB"), (2, "MongoDB → DuckDB")):
         work = "on MongoDB, s" if hop == 1 else "after start-up, s"
@@ -357,13 +359,13 @@ def render(results: Results, records: int, mongod: str) -> str:
         "",
         "## Ratios",
         "",
-        "| | wanted | clock | processor, with mongod's |",
-        "|---|--:|--:|--:|",
+        "| | wanted | clock | ratio | processor, with mongod's |",
+        "|---|--:|---|--:|--:|",
     ]
-    for what, wanted, a, b in RATIOS:
-        clock = _ratio(results, records, a, b, "work_s" if a[0] == 1 else "wall_s")
+    for what, wanted, which, a, b in RATIOS:
+        clock = _ratio(results, records, a, b, "wall_s" if which == _WHOLE else "work_s")
         processor = _ratio(results, records, a, b, "processor")
-        lines.append(f"| {what} | {wanted} | {clock} | {processor} |")
+        lines.append(f"| {what} | {wanted} | {which} | {clock} | {processor} |")
     return "\n".join(lines) + "\n"
 
 
@@ -378,17 +380,26 @@ _BULK, _NAIVE = (1, f"{BULK}, {FIRST}"), (1, f"{NAIVE}, {FIRST}")
 _CHANGED_1, _CHANGED_2 = (1, f"{PROJECT}, {CHANGED}"), (2, f"{LOAD}, {CHANGED}")
 _INGESTR, _LIMIT = (2, f"{INGESTR_LOAD}, {FIRST}"), (2, f"{LIMIT}, {FIRST}")
 _DICTS = (2, f"{DICTS}, {FIRST}")
+_MONGODB, _AFTER, _WHOLE = "on MongoDB", "after start-up", "whole process"
 RATIOS = (
-    ("hop 1, first load: bulk ÷ this project", "≥ 3", _BULK, _OURS_1),
-    ("hop 1, first load: `update_one` ÷ this project, a record", "≥ 50", _NAIVE, _OURS_1),
-    ("hop 1, unchanged: bulk ÷ this project", "≥ 5", _BULK_AGAIN, _AGAIN_1),
-    ("hop 1, 1 % changed ÷ first load", "≤ 0.15", _CHANGED_1, _OURS_1),
-    ("hop 2, first load: ingestr ÷ this project", "≥ 1.5", _INGESTR, _OURS_2),
-    ("hop 2, first load: dlt from dictionaries ÷ this project, a record", "", _DICTS, _OURS_2),
-    ("hop 2, first load: this project ÷ limit", "≤ 3", _OURS_2, _LIMIT),
-    ("hop 2, 1 % changed ÷ first load", "≤ 0.15", _CHANGED_2, _OURS_2),
+    ("hop 1, first load: bulk ÷ this project", "≥ 3", _MONGODB, _BULK, _OURS_1),
+    ("hop 1, first load: `update_one` ÷ this project, a record", "≥ 50", _MONGODB, _NAIVE, _OURS_1),
+    ("hop 1, unchanged: bulk ÷ this project", "≥ 5", _MONGODB, _BULK_AGAIN, _AGAIN_1),
+    ("hop 1, 1 % changed ÷ first load", "≤ 0.15", _MONGODB, _CHANGED_1, _OURS_1),
+    ("hop 1, 1 % changed ÷ first load", "", _WHOLE, _CHANGED_1, _OURS_1),
+    ("hop 2, first load: ingestr ÷ this project", "≥ 1.5", _WHOLE, _INGESTR, _OURS_2),
+    (
+        "hop 2, first load: dlt from dictionaries ÷ this project, a record",
+        "",
+        _WHOLE,
+        _DICTS,
+        _OURS_2,
+    ),
+    ("hop 2, first load: this project ÷ limit", "≤ 3", _WHOLE, _OURS_2, _LIMIT),
+    ("hop 2, 1 % changed ÷ first load", "≤ 0.15", _AFTER, _CHANGED_2, _OURS_2),
+    ("hop 2, 1 % changed ÷ first load", "", _WHOLE, _CHANGED_2, _OURS_2),
 )
-"""What is asked for: (what, bound, measured, divided by)."""
+"""What is asked for: (what, bound, which clock, measured, divided by)."""
 
 
 def _offered(name: str, taken: Taken, records: int) -> int:

@@ -203,11 +203,15 @@ class _Clock:
 
 @main.command()
 @click.option("--compare/--no-compare", default=True, help="Reconcile after it, as every run does.")
-def load(compare: bool) -> None:
+@click.option("--append/--no-append", default=True, help="Whether there is something to load.")
+def load(compare: bool, append: bool) -> None:
     """This project's hop 2."""
     from ingestion.document_store import DocumentStore
     from ingestion.load import load_warehouse, reconcile
     from ingestion.mongod import connect
+
+    if append:  # it is imported when a load comes to it: start-up, not work
+        import dlt  # noqa: F401
 
     settings = Settings.from_environment()
     clock = _Clock()

@@ -25,7 +25,7 @@ def test_every_contender_is_in_the_table(tmp_path: Path) -> None:
     table = (tmp_path / "hops.md").read_text(encoding="utf-8")
     measured = json.loads((tmp_path / "hops.json").read_text(encoding="utf-8"))
     taken = {(entry["hop"], entry["name"]): entry["rounds"][0] for entry in measured}
-    for _, _, *compared in compare.RATIOS:
+    for _, _, _, *compared in compare.RATIOS:
         for hop, name in compared:
             if name.startswith(compare.INGESTR_LOAD) and not compare.INGESTR.exists():
                 assert "ingestr was skipped" in table
