@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -468,6 +467,7 @@ class _Sink:
         self, batch: pa.RecordBatch, copies: dict[bytes, Counter[bytes]]
     ) -> pa.RecordBatch:
         """Count and leave out the records that are stored as they came: no row is made of those."""
+        import numpy as np
         import pyarrow as pa
 
         digests, contents = (batch.column(name).to_pylist() for name in _COMPARED)
@@ -481,9 +481,10 @@ class _Sink:
             b"".join([digests[row] for row in rows]),
             b"".join([contents[row] for row in rows]),
         )
-        unchanged = set(compress(rows, is_unchanged.tolist()))
-        self.counts["rows_unchanged"] += len(unchanged)
-        return batch.filter(pa.array([row not in unchanged for row in range(len(contents))]))
+        is_left = np.ones(len(contents), dtype=bool)
+        is_left[np.array(rows, dtype=int)[is_unchanged]] = False
+        self.counts["rows_unchanged"] += int(np.count_nonzero(is_unchanged))
+        return batch.filter(pa.array(is_left))
 
     def _write_batch(self, batch: pa.RecordBatch, copies: dict[bytes, Counter[bytes]]) -> None:
         """Write rows, a page at a time; bad lines, and keys that came more than once, are kept out.

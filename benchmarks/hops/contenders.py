@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import compress, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,8 @@ def extract(portal_url: str, force: bool) -> None:
 @_portal
 def write(portal_url: str) -> None:
     """This project's document store alone: records already parsed, keyed and hashed."""
+    import numpy as np
+
     from ingestion.canonical import content_digest, parse_record, record_key
     from ingestion.document_store import DocumentStore, KeyDigests, Page, digest
     from ingestion.mongod import connect
@@ -103,8 +105,10 @@ def write(portal_url: str) -> None:
                 seen.add_digests(b"".join(digests))
                 is_unchanged = store.are_unchanged(load, b"".join(digests), b"".join(hashes))
                 counts["rows_unchanged"] += int(is_unchanged.sum())
-                rows = zip(keys, digests, hashes, lines, strict=True)
-                fresh += compress(rows, (~is_unchanged).tolist())
+                fresh += [
+                    (keys[row], digests[row], hashes[row], lines[row])
+                    for row in np.flatnonzero(~is_unchanged).tolist()
+                ]
                 if len(fresh) >= 5 * PAGE:
                     counts += write_page(load)
         with clock:
