@@ -68,7 +68,8 @@ class Mart:
     parents: frozenset[str]
     """Ids of the nodes it reads directly."""
     datasets: tuple[str, ...]
-    """Ids of those whose content its columns show; of those it descends from where none does."""
+    """Ids of those whose content its columns show; of those it descends from where none does, and
+    none where it shows nothing but the ledger."""
     is_legacy: bool
     """True under a name of the project this one replaces."""
 
@@ -171,7 +172,9 @@ class Artifacts:
             for name, column in node["columns"].items()
         )
         origins = {origin for column in columns for origin in column.origins}
-        shown = {origin.name for origin in origins if origin.kind == "dataset"}
+        datasets = {origin.name for origin in origins if origin.kind == "dataset"}
+        if not datasets and any(origin.kind != "ledger" for origin in origins):
+            datasets = self._datasets_above(node_id)
         description = " ".join(node["description"].split())
         grain = _GRAIN.search(description)
         return Mart(
@@ -183,7 +186,7 @@ class Artifacts:
             key=self._key(node_id, node),
             columns=columns,
             parents=frozenset(node["depends_on"]["nodes"]),
-            datasets=in_order(shown or self._datasets_above(node_id)),
+            datasets=in_order(datasets),
             is_legacy="legacy" in node["fqn"],
         )
 

@@ -159,6 +159,7 @@ def test_columns_know_where_they_come_from(site: Site) -> None:
     assert origins["fct_college_distance.distance_km"] == (Origin("dataset", COLLEGES),)
     assert origins["fct_college_distance.school_year"] == (Origin("calendar"),)
     assert origins["fct_source_load.rows_new"] == (Origin("ledger"),)
+    assert origins["fct_source_load.versions_in_raw"] == (Origin("ledger"),)
     assert origins["agg_school_year.pair_count"] == (Origin("here"),)
     # through a union, which a newer sqlglot hides from dbt-colibri
     assert Origin("dataset", COLLEGES) in origins["fct_college_change.from_value"]
