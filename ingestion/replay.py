@@ -53,8 +53,7 @@ def replay(
 
     With ``apply``, the versions that MongoDB lost of finished loads and raw has are put back into
     it before. Of raw the ledger rows go first, so that a killed replay leaves tables that count as
-    not loaded. Killed anywhere, the next replay completes it, and once the versions are back the
-    next load does.
+    not loaded. Killed anywhere, the next replay completes it; once those rows are gone, any load.
 
     Args:
         store: document store, locked by the caller.

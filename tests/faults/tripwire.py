@@ -8,14 +8,15 @@ this kind", which stays the same boundary where threads pass theirs in another o
 k".
 
 One JSON object a line on standard input: ``home``, ``mongodb_uri``, ``command`` (``extract``,
-``load`` or ``run``; ``dbt`` with ``arguments``, of a server started with that word), and as needed
-``portal`` (a state), ``is_live`` (that state answers as the live portal does: it lacks nothing by
-design), ``datasets`` (ids), ``options`` (of `ExtractOptions`), ``wire`` (the command whose steps
-are counted), ``kill_at`` (event, or [kind, n]), ``kill_after_s``, ``kill_mongod`` (true: the home's
-own server is ended at event ``kill_at`` in place of this process), ``faults`` (of the replay
-portal), ``portal_key`` (that it asks for), ``attempts`` (of the client, a request), ``api_keys``,
-``clock_days`` (added to every time this process reads). The answer: ``signal``, ``exit``,
-``events`` (their kinds, in order), ``log``, ``results`` (dataset id → what became of it).
+``load``, ``run`` or ``replay``; ``dbt`` with ``arguments``, of a server started with that word),
+and as needed ``portal`` (a state), ``is_live`` (that state answers as the live portal does: it
+lacks nothing by design), ``datasets`` (ids), ``options`` (of `ExtractOptions`), ``apply`` (of a
+replay), ``wire`` (the command whose steps are counted), ``kill_at`` (event, or [kind, n]),
+``kill_after_s``, ``kill_mongod`` (true: the home's own server is ended at event ``kill_at`` in
+place of this process), ``faults`` (of the replay portal), ``portal_key`` (that it asks for),
+``attempts`` (of the client, a request), ``api_keys``, ``clock_days`` (added to every time this
+process reads). The answer: ``signal``, ``exit``, ``events`` (their kinds, in order), ``log``,
+``results`` (dataset id → what became of it).
 """
 
 from __future__ import annotations
@@ -97,12 +98,9 @@ def _command(command: Any, name: str) -> str:
     return f"{name} {collection}"
 
 
-def _wire_extract(wire: Tripwire) -> None:
-    """Every write to MongoDB, sent and answered, every step of dlt, every page of the stream."""
-    import dlt
+def _wire_mongodb(wire: Tripwire) -> None:
+    """Every write to MongoDB, sent and answered."""
     from pymongo import monitoring
-
-    import ingestion.extract
 
     class Commands(monitoring.CommandListener):
         writes = frozenset({"insert", "update", "delete", "findAndModify", "createIndexes"})
@@ -125,6 +123,15 @@ def _wire_extract(wire: Tripwire) -> None:
             self.sent.pop(event.request_id, None)
 
     monitoring.register(Commands())
+
+
+def _wire_extract(wire: Tripwire) -> None:
+    """Every write to MongoDB, every step of dlt, every page of the stream."""
+    import dlt
+
+    import ingestion.extract
+
+    _wire_mongodb(wire)
     for step in ("extract", "normalize", "load"):
         wire.wrap(dlt.Pipeline, step)
     wire.wrap(ingestion.extract, "_table", lambda *_: "page of the stream")
@@ -247,9 +254,12 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     victim = (lambda: int(mongod_lock.read_text())) if job.get("kill_mongod") else os.getpid
     kill_at = job.get("kill_at")
     wire = Tripwire(trace, tuple(kill_at) if isinstance(kill_at, list) else kill_at, victim)
-    if job.get("wire", job["command"]) == "extract":
+    wired = job.get("wire", job["command"])
+    if wired == "extract":
         _wire_extract(wire)
     else:
+        if wired == "replay":
+            _wire_mongodb(wire)
         _wire_load(wire)
     if (delay := job.get("kill_after_s")) is not None:
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
@@ -267,7 +277,10 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     datasets = [d for d in registry().values() if d.dataset_id in job.get("datasets", registry())]
     states = [Path(job["portal"])] if job.get("portal") else []
     try:
-        if job["command"] == "load":
+        if job["command"] == "replay":
+            pipeline.replay(settings, datasets, apply=job.get("apply", False))
+            os._exit(0)
+        elif job["command"] == "load":
             outcome = pipeline.load(settings, datasets)
         else:
             step = pipeline.extract if job["command"] == "extract" else _run

@@ -1,0 +1,311 @@
+"""A MongoDB that lost a part: an error before any write, or a store that heals; raw loses nothing.
+
+Under the command, the runs that follow a loss and what docs/runbook.md then prescribes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from ingestion.document_store import digest
+from ingestion.registry import registry
+from tests.faults.conftest import COLLEGES, FEW, Jobs, Store
+
+pytestmark = pytest.mark.timeout(600)
+
+TABLE = registry()[COLLEGES].table
+TWO, THREE = 2, 3
+
+
+@contextmanager
+def mongodb(store: Store) -> Iterator[Database[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](store.uri) as client:
+        yield client[store.database]
+
+
+def versions_in_raw(store: Store) -> set[tuple[Any, ...]]:
+    """(table, key, run, hash) of all that raw holds."""
+    return {
+        (table, *row)
+        for table in (registry()[dataset_id].table for dataset_id in FEW)
+        for row in store.ask(f"select record_key, run_sequence, content_hash from raw.{table}")
+    }
+
+
+def all_versions(store: Store) -> list[bytes]:
+    with mongodb(store) as database:
+        return sorted(v["_id"] for v in database[TABLE].find({}, {"_id": 1}))
+
+
+@pytest.fixture(scope="module")
+def begun(jobs: Jobs, make_store: Callable[[], Store], states: list[Path]) -> Store:
+    """One state loaded."""
+    store = make_store()
+    jobs.succeed(store, "run", datasets=FEW, portal=states[0])
+    return store
+
+
+def end_of(store: Store) -> SimpleNamespace:
+    return SimpleNamespace(histories=store.histories(), raw=store.raw_by_rank())
+
+
+@pytest.fixture(scope="module")
+def loaded(jobs: Jobs, begun: Store, states: list[Path]) -> Iterator[SimpleNamespace]:
+    """Two states loaded, and what the third leads to where nothing is lost."""
+    store = begun.clone(begun.home.with_name(begun.home.name + "-loaded"))
+    jobs.succeed(store, "run", datasets=FEW, portal=states[1])
+    undisturbed = store.clone(store.home.with_name(store.home.name + "-undisturbed"))
+    jobs.succeed(undisturbed, "run", datasets=FEW, portal=states[2])
+    yield SimpleNamespace(store=store, end=end_of(undisturbed))
+    store.drop()
+    undisturbed.drop()
+
+
+@pytest.fixture(scope="module")
+def waiting(jobs: Jobs, begun: Store, states: list[Path]) -> Iterator[SimpleNamespace]:
+    """One state loaded and two more extracted: what MongoDB loses of them is nowhere else."""
+    store = begun.clone(begun.home.with_name(begun.home.name + "-waiting"))
+    for state in states[1:3]:
+        jobs.succeed(store, "extract", datasets=FEW, portal=state)
+    undisturbed = store.clone(store.home.with_name(store.home.name + "-undisturbed"))
+    jobs.succeed(undisturbed, "load", datasets=FEW)
+    yield SimpleNamespace(store=store, end=end_of(undisturbed))
+    store.drop()
+    undisturbed.drop()
+
+
+def lose_collection(store: Store) -> None:
+    with mongodb(store) as database:
+        database.drop_collection(TABLE)
+
+
+def lose_version(store: Store, *, is_superseded: bool, of: int) -> dict[str, Any]:
+    """Delete a held version of run ``of`` that a later run did, or did not, change; that one."""
+    with mongodb(store) as database:
+        versions = database[TABLE]
+        later = versions.distinct("record_key", {"run_sequence": {"$gt": of}})
+        which = {"$in" if is_superseded else "$nin": later}
+        found = versions.find_one_and_delete(
+            {"run_sequence": of, "is_withdrawn": False, "record_key": which},
+            sort=[("record_key", 1)],
+        )
+    assert found
+    return found
+
+
+LOSSES: dict[str, Callable[[Store], object]] = {
+    "a collection": lose_collection,
+    "a superseded version": lambda store: lose_version(store, is_superseded=True, of=1),
+    "a current version": lambda store: lose_version(store, is_superseded=False, of=TWO),
+}
+
+
+@pytest.mark.parametrize("what", LOSSES)
+def test_what_raw_still_has_is_put_back(
+    what: str,
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    states: list[Path],
+    loaded: SimpleNamespace,
+) -> None:
+    store = cloned(loaded.store)
+    raw, held = store.raw(), versions_in_raw(store)
+    LOSSES[what](store)
+    left = all_versions(store)
+
+    refused = jobs.run(store, "run", datasets=FEW, portal=states[2])
+    assert refused["exit"] == 1
+    assert "does not hold the versions its own ledger speaks of" in refused["log"]
+    refused = jobs.run(store, "load", datasets=FEW)
+    assert refused["exit"] == 1
+    assert "do not agree" in refused["log"]
+    assert store.raw() == raw
+    assert all_versions(store) == left, "a version was written beside those that are gone"
+
+    jobs.succeed(store, "replay", datasets=FEW, apply=True)
+    assert versions_in_raw(store) >= held
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+    assert end_of(store) == loaded.end
+
+
+@pytest.mark.parametrize("is_superseded", [True, False])
+@pytest.mark.parametrize("has_backup", [True, False])
+def test_what_nobody_has_stops_everything_until_a_person_decides(
+    is_superseded: bool,
+    has_backup: bool,
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    states: list[Path],
+    waiting: SimpleNamespace,
+) -> None:
+    store = cloned(waiting.store)
+    raw, held = store.raw(), versions_in_raw(store)
+    lost = lose_version(store, is_superseded=is_superseded, of=TWO if is_superseded else THREE)
+    left = all_versions(store)
+
+    for command in ("load", "run"):
+        refused = jobs.run(store, command, datasets=FEW, portal=states[2])
+        assert refused["exit"] == 1
+        assert "its ledger says that" in refused["log"]
+    for _ in range(2):
+        refused = jobs.run(store, "replay", datasets=FEW, apply=True)
+        assert refused["exit"] == 1
+        assert "raw does not have them either. Nothing was changed" in refused["log"]
+    assert store.raw() == raw
+    assert all_versions(store) == left
+
+    with mongodb(store) as database:
+        if has_backup:
+            database[TABLE].insert_one(lost)
+        else:
+            say_what_is_left(database, lost)
+    jobs.succeed(store, "replay", datasets=FEW, apply=True)
+    assert versions_in_raw(store) >= held
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+    key = lost["record_key"]
+    if has_backup:
+        assert end_of(store) == waiting.end
+    else:
+        expected = waiting.end.histories[COLLEGES][key]
+        version = (lost["content_hash"], lost["payload"], lost["is_withdrawn"])
+        assert store.histories()[COLLEGES][key] == [v for v in expected if v != version]
+
+
+def say_what_is_left(database: Database[dict[str, Any]], lost: dict[str, Any]) -> None:
+    path = f"loads.{COLLEGES}"
+    database["runs"].update_one(
+        {"_id": lost["run_sequence"]},
+        {"$inc": {f"{path}.rows_changed": -1, f"{path}.rows_unchanged": 1}},
+    )
+
+
+def test_what_both_stores_lost_is_missed(
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    states: list[Path],
+    loaded: SimpleNamespace,
+) -> None:
+    store = cloned(loaded.store)
+    lost = lose_version(store, is_superseded=False, of=TWO)
+    with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            f"delete from raw.{TABLE} where record_key = ? and run_sequence = {TWO}",
+            [lost["record_key"]],
+        )
+    held = versions_in_raw(store)
+    refused = jobs.run(store, "load", datasets=FEW)
+    assert refused["exit"] == 1
+    assert f"run {TWO} wrote " in refused["log"]
+    job: dict[str, Any] = {"datasets": FEW, "portal": states[1], "options": {"force": True}}
+    refused = jobs.run(store, "extract", **job)
+    assert refused["exit"] == 1
+    assert f"run {TWO} wrote " in refused["log"]
+    refused = jobs.run(store, "replay", datasets=FEW, apply=True)
+    assert refused["exit"] == 1
+    assert "raw does not have them either. Nothing was changed" in refused["log"]
+    assert versions_in_raw(store) == held
+
+    with mongodb(store) as database:
+        say_what_is_left(database, lost)
+    jobs.succeed(store, "replay", datasets=FEW, apply=True)
+    assert versions_in_raw(store) == held
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+
+
+@pytest.mark.parametrize(
+    ("is_dropped", "said"),
+    [(True, "nobody can tell which of them count"), (False, "which its ledger, the collection")],
+)
+def test_a_ledger_that_is_gone_or_older_than_the_versions(
+    is_dropped: bool,
+    said: str,
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    states: list[Path],
+    loaded: SimpleNamespace,
+) -> None:
+    store = cloned(loaded.store)
+    raw, left = store.raw(), all_versions(store)
+    with mongodb(store) as database:
+        database["runs"].delete_many({} if is_dropped else {"_id": TWO})
+    refused = jobs.run(store, "run", datasets=FEW, portal=states[2])
+    assert refused["exit"] == 1
+    assert said in refused["log"]
+    for command in ("load", "replay"):
+        refused = jobs.run(store, command, datasets=FEW, apply=True)
+        assert refused["exit"] == 1
+        assert (said if is_dropped else "knows nothing") in " ".join(refused["log"].split())
+    assert store.raw() == raw
+    assert all_versions(store) == left
+
+    with mongodb(store) as database:
+        database.client.drop_database(store.database)
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+    assert end_of(store) == loaded.end
+
+
+def test_what_was_altered_is_taken_out_by_hand_and_put_back_from_raw(
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    states: list[Path],
+    loaded: SimpleNamespace,
+) -> None:
+    store = cloned(loaded.store)
+    raw, held = store.raw(), versions_in_raw(store)
+    with mongodb(store) as database:
+        altered = database[TABLE].find_one_and_update(
+            {"run_sequence": TWO, "is_withdrawn": False}, {"$set": {"payload": '{"libelle":"X"}'}}
+        )
+    assert altered
+    refused = jobs.run(store, "replay", datasets=FEW, apply=True)
+    assert refused["exit"] == 1
+    assert "were altered in MongoDB" in refused["log"]
+    assert f"{altered['record_key']} of run {TWO}" in refused["log"]
+    assert store.raw() == raw
+
+    with mongodb(store) as database:
+        database[TABLE].delete_one({"record_key": altered["record_key"], "run_sequence": TWO})
+    jobs.succeed(store, "replay", datasets=FEW, apply=True)
+    assert versions_in_raw(store) == held
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+    assert end_of(store) == loaded.end
+
+
+@pytest.mark.parametrize("where", ["loaded", "waiting"])
+def test_the_ids_of_old_code_are_brought_up_to_date(
+    where: str,
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    states: list[Path],
+    request: pytest.FixtureRequest,
+) -> None:
+    """24 bytes, of run and key; the store does not say which layout it has."""
+    before: SimpleNamespace = request.getfixturevalue(where)
+    store = cloned(before.store)
+    held = versions_in_raw(store)
+    with mongodb(store) as database:
+        for table in (registry()[dataset_id].table for dataset_id in FEW):
+            versions = list(database[table].find())
+            for version in versions:
+                run, key = version["run_sequence"], version["record_key"]
+                version["_id"] = run.to_bytes(8, "big") + digest(key)
+            database[table].delete_many({})
+            database[table].insert_many(versions)
+        database["store"].update_one({"_id": "store"}, {"$unset": {"id_layout": ""}})
+
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+    assert end_of(store) == before.end
+    held |= versions_in_raw(store)
+    jobs.succeed(store, "replay", datasets=FEW, apply=True)
+    assert versions_in_raw(store) == held
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+    assert end_of(store) == before.end

@@ -1,0 +1,206 @@
+"""Raw that differs from MongoDB: the run fails before dbt, `colleges replay` says how and mends it.
+
+The commands as a person types them, and a replay that is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import pytest
+from pymongo import MongoClient
+
+from ingestion.registry import registry
+from ingestion.settings import PROJECT_DIR
+from tests.faults.conftest import COLLEGES, FEW, IPS, Builds, Jobs, Store
+from tests.faults.test_kill import middle
+
+pytestmark = pytest.mark.timeout(900)
+
+TABLE = registry()[COLLEGES].table
+KILLED = {
+    "before insert versions": "replay",
+    "after insert versions": "replay",
+    "after createIndexes versions": "replay",
+    "before warehouse: delete": "replay",
+    "after warehouse: delete": "load",
+    "before warehouse: drop": "load",
+    "after warehouse: drop": "load",
+    "after warehouse: create": "replay",
+    "before Pipeline.load": "load",
+    "after Pipeline.load": "load",
+    "after DuckDbCopyJob.run": "replay",
+    "before warehouse: commit": "load",
+    "after warehouse: commit": "replay",
+}
+"""Kind of event → the command that completes what was cut off there: a replay always does, and any
+load once raw's ledger rows are gone."""
+
+
+def damage(store: Store) -> None:
+    """One row of raw gone, one with another hash, one that was never in MongoDB."""
+    with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
+        keys = connection.execute(
+            f"select record_key from raw.{TABLE} where run_sequence = 1 order by record_key limit 2"
+        ).fetchall()
+        (gone,), (other,) = keys
+        table = f"raw.{TABLE}"
+        of_run = "run_sequence = 1 and record_key = ?"
+        connection.execute(
+            f"insert into {table} select * replace ('[\"ADDED\"]' as record_key) from {table}"
+            f" where {of_run}",
+            [gone],
+        )
+        connection.execute(f"delete from {table} where {of_run}", [gone])
+        connection.execute(
+            f"update {table} set content_hash = repeat('0', 64) where {of_run}", [other]
+        )
+
+
+def without_ledger(raw: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The versions alone: a replay also brings the ledger rows of runs that changed nothing."""
+    return {table: rows for table, rows in raw.items() if table != "_source_load"}
+
+
+def test_raw_is_damaged(
+    jobs: Jobs, make_store: Callable[[], Store], states: list[Path], tmp_path: Path
+) -> None:
+    store = make_store()
+    jobs.succeed(store, "run", portal=states[0])
+    whole = store.raw()
+    damage(store)
+    damaged = store.raw()
+    dbt = tmp_path / "dbt"
+
+    def colleges(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ingestion.cli", *words],
+            cwd=PROJECT_DIR, capture_output=True, text=True, timeout=600, check=False,
+            env=os.environ | {
+                "COLLEGES_HOME": str(store.home),
+                "COLLEGES_TARGET": "duckdb",
+                "MONGODB_URI": store.uri,
+                "DBT_TARGET_PATH": str(dbt / "target"),
+                "DBT_LOG_PATH": str(dbt / "logs"),
+            },
+        )  # fmt: skip
+
+    run = ("run", "--portal", str(states[0]))
+    failed = colleges(*run)
+    assert failed.returncode == 1, failed.stderr
+    assert "MongoDB and the warehouse's raw schema do not agree" in failed.stderr
+    assert "1 missing from raw, 1 extra, 1 different" in failed.stderr
+    assert "`colleges replay --apply`" in failed.stderr
+    assert not dbt.exists(), "dbt was started"
+
+    said = colleges("replay")
+    assert said.returncode == 0, said.stderr
+    assert f"{COLLEGES}: 1 missing from raw, 1 extra, 1 different" in said.stdout
+    assert '["ADDED"] of run 1' in said.stdout
+    assert "`colleges replay --apply` rebuilds raw from MongoDB." in said.stdout
+    for word in ("--json", "--apply"):
+        assert store.raw() == damaged
+        told = colleges("replay", word, *(["--json"] if word == "--apply" else []))
+        assert told.returncode == 0, told.stderr
+        report = json.loads(told.stdout)
+        differ = {d["dataset_id"]: d for d in report["differences"]}
+        assert differ.keys() == registry().keys()
+        counted = {name: differ[COLLEGES][name] for name in ("missing", "extra", "different")}
+        assert counted == {"missing": 1, "extra": 1, "different": 1}
+        assert not any(d["missing"] for d in report["differences"] if d != differ[COLLEGES])
+        assert bool(report["load"]) == (word == "--apply")
+    assert without_ledger(store.raw()) == without_ledger(whole)
+    assert "raw holds exactly what MongoDB holds." in colleges("replay").stdout
+
+    succeeded = colleges(*run)
+    assert succeeded.returncode == 0, succeeded.stderr + succeeded.stdout
+    assert dbt.exists()
+
+
+@pytest.mark.parametrize("change", ["delete from {}", "insert into {0} select * from {0}"])
+def test_dbt_sees_what_raw_lacks_and_what_it_has_twice(
+    change: str,
+    builds: Builds,
+    cloned: Callable[[Store], Store],
+    broken: SimpleNamespace,
+) -> None:
+    """Whoever builds without a run before: the counts are in the mart, and a test fails on them."""
+    store = cloned(broken.before)
+    models = ("stg_source_loads", "stg_record_version_counts", "fct_source_load")
+    select = ("--indirect-selection", "cautious", "--select", *models)
+    assert builds.build(store, *select)["versions_of_each_load_reach_raw"] == "pass"
+    with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            f"{change.format(f'raw.{TABLE}')} where run_sequence = 2 and is_withdrawn"
+        )
+    failed = builds.run(store, "build", "--exclude-resource-type", "unit_test", *select)
+    assert failed["results"]["versions_of_each_load_reach_raw"] == "fail"
+    ((expected, found, withdrawn),) = store.ask(
+        "select tombstones_in_mongodb, tombstones_in_raw, rows_withdrawn"
+        f" from marts.fct_source_load where dataset = '{COLLEGES}' and run_sequence = 2"
+    )
+    assert expected == withdrawn > 0
+    assert found == (0 if change.startswith("delete") else 2 * expected)
+
+
+@pytest.fixture(scope="module")
+def broken(
+    jobs: Jobs, make_store: Callable[[], Store], states: list[Path]
+) -> Iterator[SimpleNamespace]:
+    """Two states loaded; then raw was damaged, and MongoDB lost a collection of the two."""
+    before = make_store()
+    for state in states[:2]:
+        jobs.succeed(before, "run", datasets=FEW, portal=state)
+    store = before.clone(before.home.with_name(before.home.name + "-broken"))
+    damage(store)
+    with MongoClient[dict[str, Any]](store.uri) as client:
+        client[store.database].drop_collection(registry()[IPS].table)
+    undisturbed = before.clone(before.home.with_name(before.home.name + "-undisturbed"))
+    jobs.succeed(undisturbed, "run", datasets=FEW, portal=states[2])
+    replayed = store.clone(store.home.with_name(store.home.name + "-replayed"))
+    events = jobs.succeed(replayed, "replay", datasets=FEW, apply=True, wire="replay")["events"]
+    assert (replayed.histories(), replayed.raw()) == (before.histories(), before.raw())
+    yield SimpleNamespace(
+        before=before,
+        store=store,
+        events=events,
+        raw=before.raw(),
+        histories=undisturbed.histories(),
+        raw_in_the_end=undisturbed.raw(),
+    )
+    for made in (store, undisturbed, replayed):
+        made.drop()
+
+
+@pytest.mark.parametrize("kind", KILLED)
+def test_a_replay_is_killed(
+    kind: str,
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    states: list[Path],
+    broken: SimpleNamespace,
+) -> None:
+    store = cloned(broken.store)
+    killed = jobs.run(
+        store, "replay",
+        datasets=FEW, apply=True, wire="replay", kill_at=middle(broken.events, kind),
+    )  # fmt: skip
+    assert killed["signal"] == signal.SIGKILL, killed
+    assert killed["events"][-1] == kind
+
+    jobs.succeed(store, KILLED[kind], datasets=FEW, apply=True)
+    assert store.raw() == broken.raw
+
+    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+    assert store.histories() == broken.histories
+    assert store.raw() == broken.raw_in_the_end
+    assert store.leftovers() == 0
