@@ -174,7 +174,7 @@ def status(as_json: bool) -> None:
 @_datasets
 @_json
 def replay(apply: bool, datasets: tuple[str, ...], as_json: bool) -> None:
-    """Rebuild the warehouse's raw schema from MongoDB alone."""
+    """Say how the warehouse's raw schema differs from MongoDB; rebuild it from there."""
     from ingestion import pipeline, report
 
     settings = Settings.from_environment()
