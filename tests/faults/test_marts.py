@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ingestion.settings import PROJECT_DIR
-from tests.faults.conftest import COLLEGES, Jobs, Store, rewritten
+from tests.faults.conftest import COLLEGES, Builds, Jobs, Store, rewritten
 
 pytestmark = pytest.mark.timeout(900)
 
-# Cautious: no test of a model that is not built.
-SELECTION = (
-    "--indirect-selection cautious"
-    " --select +fct_portal_edit +fct_college_school_year +fct_source_load +college_ids_published"
+MODELS = (
+    "+fct_portal_edit",
+    "+fct_college_school_year",
+    "+fct_source_load",
+    "+college_ids_published",
+    "+college_records_seen",
 )
 ELSEWHERE = "1 rue d'ailleurs"
 
@@ -29,11 +27,12 @@ ELSEWHERE = "1 rue d'ailleurs"
 @pytest.fixture(scope="module")
 def built(
     jobs: Jobs,
+    builds: Builds,
     make_store: Callable[[], Store],
     states: list[Path],
     tmp_path_factory: pytest.TempPathFactory,
-) -> SimpleNamespace:
-    """Three pulls, one load, one build.
+) -> Iterator[SimpleNamespace]:
+    """A pull that is loaded and built; two more, loaded and built once; and a twin, once each.
 
     ``back`` is gone from the second pull and back in the third, at another address; ``gone`` is
     edited in the second and gone from the third; ``vague`` has a text for a point in the third,
@@ -71,31 +70,27 @@ def built(
     metadata.write_text(json.dumps(document))
 
     store = make_store()
-    jobs.succeed(store, "extract", portal=states[0])
+    jobs.succeed(store, "run", portal=states[0])
+    builds.models(store, *MODELS)
+    twin = store.clone(store.home.with_name(store.home.name + "-twin"))
     for state in (second, third):
         answer = jobs.succeed(store, "extract", portal=state, datasets=[COLLEGES])
+        jobs.succeed(twin, "run", portal=state, datasets=[COLLEGES])
+        builds.models(twin, *MODELS)
     jobs.succeed(store, "load")
-    environment = os.environ | {
-        "COLLEGES_HOME": str(store.home),
-        "DBT_TARGET_PATH": str(store.home / "target"),
-        "DBT_LOG_PATH": str(store.home / "logs"),
-    }
-    build = subprocess.run(
-        [sys.executable, "-c",
-         "from ingestion.pipeline import dbt_build; from ingestion.settings import Settings;"
-         f"dbt_build(Settings.from_environment(), *'{SELECTION}'.split())"],
-        cwd=PROJECT_DIR, env=environment, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert build.returncode == 0, build.stdout[-6000:] + build.stderr[-2000:]
-    results = json.loads((store.home / "target" / "run_results.json").read_text())["results"]
-    return SimpleNamespace(
+    # Cautious: no test of a model that is not built.
+    statuses = builds.build(store, "--indirect-selection", "cautious", "--select", *MODELS)
+    yield SimpleNamespace(
         ask=store.ask,
+        twin=twin.ask,
         back=key(back),
         gone=key(gone),
         vague=key(vague),
+        was={key(record): record["adresse"] for record in (back, gone)},
         drift=answer["results"][COLLEGES]["drift"],
-        statuses={result["unique_id"].split(".")[2]: result["status"] for result in results},
+        statuses=statuses,
     )
+    twin.drop()
 
 
 def key(record: dict[str, Any]) -> str:
@@ -130,18 +125,32 @@ def test_staging_has_the_last_word(built: SimpleNamespace) -> None:
 
 
 def test_the_edits_tell_it_in_order(built: SimpleNamespace) -> None:
-    def edits(record_key: str) -> set[tuple[Any, ...]]:
-        return {
-            (kind, None if field is None else new)
-            for kind, field, new in built.ask(
-                "select edit_type, field, new_value from marts.fct_portal_edit"
-                f" where record_key = '{record_key}'"
+    def edits(record_key: str) -> list[tuple[Any, ...]]:
+        return list(
+            built.ask(
+                "select run_sequence, edit_type, field, new_value from marts.fct_portal_edit"
+                f" where record_key = '{record_key}' order by all"
             )
-        }
+        )
 
-    assert {("withdrawn", None), ("restored", None), ("edited", ELSEWHERE)} >= edits(built.back)
-    assert {("withdrawn", None), ("restored", None)} <= edits(built.back)
-    assert edits(built.gone) == {("edited", ELSEWHERE), ("withdrawn", None)}
+    assert edits(built.back) == [
+        (2, "withdrawn", None, None),
+        (3, "edited", "adresse", ELSEWHERE),
+        (3, "restored", None, None),
+    ]
+    assert edits(built.gone) == [
+        (2, "edited", "adresse", ELSEWHERE),
+        (3, "withdrawn", None, None),
+    ]
+
+
+def test_the_edits_are_those_of_a_build_after_each_pull(built: SimpleNamespace) -> None:
+    every = (
+        "select run_sequence, * exclude (run_sequence, detected_at) from marts.fct_portal_edit"
+        " order by all"
+    )
+    assert len(built.ask(every)) >= 5
+    assert built.ask(every) == built.twin(every)
 
 
 def test_marts_and_snapshot(built: SimpleNamespace) -> None:
@@ -153,6 +162,47 @@ def test_marts_and_snapshot(built: SimpleNamespace) -> None:
         "select count(*) = count(distinct college_id) and count(*) > 0"
         " from snapshots.college_ids_published where dbt_valid_to is null"
     ) == [(True,)]
+
+
+def test_what_each_build_saw(built: SimpleNamespace) -> None:
+    """A move between two builds, a deletion, and in the twin what came between these two."""
+
+    def seen(ask: Callable[[str], list[tuple[Any, ...]]], record_key: str) -> list[tuple[Any, ...]]:
+        return [
+            (ELSEWHERE if "AILLEURS" in address.upper() else built.was[record_key], *rest)
+            for address, *rest in ask(
+                "select address_key, dbt_is_deleted, dbt_valid_to is null"
+                f" from snapshots.college_records_seen where record_key = '{record_key}'"
+                " order by dbt_valid_from, dbt_is_deleted"
+            )
+        ]
+
+    here = {name: built.was[name] for name in (built.back, built.gone)}
+    assert seen(built.ask, built.back) == [
+        (here[built.back], "False", False),
+        (ELSEWHERE, "False", True),
+    ]
+    assert seen(built.ask, built.gone) == [
+        (here[built.gone], "False", False),
+        (here[built.gone], "True", True),
+    ]
+    assert seen(built.twin, built.back) == [
+        (here[built.back], "False", False),
+        (here[built.back], "True", False),
+        (ELSEWHERE, "False", True),
+    ]
+    assert seen(built.twin, built.gone) == [
+        (here[built.gone], "False", False),
+        (ELSEWHERE, "False", False),
+        (ELSEWHERE, "True", True),
+    ]
+    # The two agree in the end, on every record.
+    last = (
+        "select * exclude (dbt_scd_id, dbt_updated_at, dbt_valid_from, dbt_valid_to)"
+        " from snapshots.college_records_seen where dbt_valid_to is null"
+        " and dbt_is_deleted = 'False' order by all"
+    )
+    assert built.ask(last) == built.twin(last)
 
 
 def test_a_field_of_another_type(built: SimpleNamespace) -> None:
