@@ -38,7 +38,7 @@ final as (
     from source
     qualify
         row_number() over (
-            partition by dataset, run_sequence order by finished_at desc, run_id asc
+            partition by dataset, run_sequence order by run_id asc, status asc
         ) = 1
 
 )

@@ -44,7 +44,10 @@ younger_kept as (
         on aliases.alias_college_id = published_alias.college_id
     inner join published as published_kept
         on aliases.college_id = published_kept.college_id
-    where published_alias.dbt_valid_from < published_kept.dbt_valid_from
+    -- in the order of publication, not by a clock
+    where
+        coalesce(published_alias.ids_published_before, 0)
+        < coalesce(published_kept.ids_published_before, 0)
 
 )
 

@@ -1,14 +1,18 @@
-"""What went, came back and changed between two loads, and a field of another type: in marts."""
+"""What went, came back and changed between two loads, a field of another type, and a wrong clock:
+in marts and snapshots."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
+from pymongo import MongoClient
 
 from tests.faults.conftest import COLLEGES, Builds, Jobs, Store, rewritten
 
@@ -20,8 +24,16 @@ MODELS = (
     "+fct_source_load",
     "+college_ids_published",
     "+college_records_seen",
+    "+bridge_college_id_alias",
+)
+MARTS = (
+    "marts.dim_college",
+    "marts.bridge_college_id_alias",
+    "marts.fct_college_school_year",
 )
 ELSEWHERE = "1 rue d'ailleurs"
+CLOSED = "ANAIS MIRBENDRE"
+"""The sample's collège that closed."""
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +48,17 @@ def built(
 
     ``back`` is gone from the second pull and back in the third, at another address; ``gone`` is
     edited in the second and gone from the third; ``vague`` has a text for a point in the third,
-    whose metadata announces that.
+    whose metadata announces that. A collège comes in the second without a point, and so with an id
+    of its own, and has the point of a closed one in the third: an alias.
+
+    The clock of the twin went back ten years after the first build.
     """
     work = tmp_path_factory.mktemp("story")
     (records,) = states[0].glob(f"*/{COLLEGES}/records.jsonl")
     lines = records.read_bytes().splitlines()
     back, gone, vague = (json.loads(line) for line in lines[:3])
+    (closed,) = (r for r in map(json.loads, lines) if r["libelle"] == CLOSED)
+    reopened = {**closed, "libelle": CLOSED + "S", "annee_scol": "2021-2022"}
 
     def line(record: dict[str, Any], **changed: Any) -> bytes:
         return json.dumps({**record, **changed}).encode()
@@ -50,7 +67,11 @@ def built(
         states[0],
         work / "2",
         COLLEGES,
-        lambda lines: [line(gone, adresse=ELSEWHERE), *lines[2:]],
+        lambda lines: [
+            line(gone, adresse=ELSEWHERE),
+            *lines[2:],
+            line(reopened, geo_point_2d=None, geo_shape=None),
+        ],
     )
     third = rewritten(
         second,
@@ -60,6 +81,7 @@ def built(
             line(back, adresse=ELSEWHERE),
             line(vague, geo_point_2d="there", geo_shape=None),
             *lines[3:],
+            line(reopened),
         ],
     )
     (metadata,) = third.glob(f"*/{COLLEGES}/dataset.json")
@@ -73,6 +95,7 @@ def built(
     jobs.succeed(store, "run", portal=states[0])
     builds.models(store, *MODELS)
     twin = store.clone(store.home.with_name(store.home.name + "-twin"))
+    say_ten_years_later(twin)
     for state in (second, third):
         answer = jobs.succeed(store, "extract", portal=state, datasets=[COLLEGES])
         jobs.succeed(twin, "run", portal=state, datasets=[COLLEGES])
@@ -82,7 +105,8 @@ def built(
     statuses = builds.build(store, "--indirect-selection", "cautious", "--select", *MODELS)
     yield SimpleNamespace(
         ask=store.ask,
-        twin=twin.ask,
+        store=store,
+        twin=twin,
         back=key(back),
         gone=key(gone),
         vague=key(vague),
@@ -91,6 +115,27 @@ def built(
         statuses=statuses,
     )
     twin.drop()
+
+
+def say_ten_years_later(store: Store) -> None:
+    """As if all that was done so far had been done by a clock ten years ahead, dbt's too."""
+    with MongoClient[dict[str, Any]](store.uri, tz_aware=True) as client:
+        database = client[store.database]
+        for run in database["runs"].find():
+            database["runs"].replace_one({"_id": run["_id"]}, later(run))
+    with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
+        times = connection.execute(
+            "select table_schema || '.' || table_name, column_name from information_schema.columns"
+            " where table_schema in ('raw', 'snapshots') and data_type like 'TIMESTAMP%'"
+        ).fetchall()
+        for table, column in times:
+            connection.execute(f"update {table} set {column} = {column} + interval 10 years")
+
+
+def later(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: later(inner) for name, inner in value.items()}
+    return value + timedelta(days=3653) if isinstance(value, datetime) else value
 
 
 def key(record: dict[str, Any]) -> str:
@@ -150,7 +195,7 @@ def test_the_edits_are_those_of_a_build_after_each_pull(built: SimpleNamespace) 
         " order by all"
     )
     assert len(built.ask(every)) >= 5
-    assert built.ask(every) == built.twin(every)
+    assert built.ask(every) == built.twin.ask(every)
 
 
 def test_marts_and_snapshot(built: SimpleNamespace) -> None:
@@ -173,7 +218,7 @@ def test_what_each_build_saw(built: SimpleNamespace) -> None:
             for address, *rest in ask(
                 "select address_key, dbt_is_deleted, dbt_valid_to is null"
                 f" from snapshots.college_records_seen where record_key = '{record_key}'"
-                " order by dbt_valid_from, dbt_is_deleted"
+                " order by dbt_valid_to is null, dbt_is_deleted, address_key like '%AILLEURS%'"
             )
         ]
 
@@ -186,12 +231,12 @@ def test_what_each_build_saw(built: SimpleNamespace) -> None:
         (here[built.gone], "False", False),
         (here[built.gone], "True", True),
     ]
-    assert seen(built.twin, built.back) == [
+    assert seen(built.twin.ask, built.back) == [
         (here[built.back], "False", False),
         (here[built.back], "True", False),
         (ELSEWHERE, "False", True),
     ]
-    assert seen(built.twin, built.gone) == [
+    assert seen(built.twin.ask, built.gone) == [
         (here[built.gone], "False", False),
         (ELSEWHERE, "False", False),
         (ELSEWHERE, "True", True),
@@ -202,7 +247,7 @@ def test_what_each_build_saw(built: SimpleNamespace) -> None:
         " from snapshots.college_records_seen where dbt_valid_to is null"
         " and dbt_is_deleted = 'False' order by all"
     )
-    assert built.ask(last) == built.twin(last)
+    assert built.ask(last) == built.twin.ask(last)
 
 
 def test_a_field_of_another_type(built: SimpleNamespace) -> None:
@@ -219,3 +264,27 @@ def test_a_field_of_another_type(built: SimpleNamespace) -> None:
     )
     assert "geo_point_2d" in reported
     assert built.statuses["fields_drifted"] == "warn"
+
+
+def test_a_clock_that_went_back(built: SimpleNamespace, builds: Builds) -> None:
+    """The later builds are dated years before the first: no row is another for that."""
+    for name in MARTS:
+        assert built.twin.model(name) == built.store.model(name), name
+    # The twin's second build published an id that is an alias since the third.
+    register = "select * exclude (dbt_valid_from, dbt_updated_at, dbt_scd_id)"
+    register += " from snapshots.college_ids_published where"
+    aliases = "college_id in (select alias_college_id from marts.bridge_college_id_alias)"
+    assert built.twin.ask(f"{register} not {aliases} order by all") == built.ask(
+        f"{register} true order by all"
+    )
+    ((name, before),) = built.twin.ask(
+        f"select college_name, ids_published_before > 0 from ({register} {aliases})"
+    )
+    assert (name, before) == (CLOSED + "S", True)
+    assert built.twin.ask(
+        "select min(dbt_valid_from) < max(dbt_valid_from) - interval 9 years,"
+        " arg_min(ids_published_before, dbt_valid_from) > 0"
+        " from snapshots.college_ids_published"
+    ) == [(True, True)]
+    test = builds.run(built.twin, "test", "--select", "published_college_ids_stay")
+    assert test["results"] == {"published_college_ids_stay": "pass"}
