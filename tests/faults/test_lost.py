@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -31,17 +32,31 @@ def loaded(jobs: Jobs, make_store: Callable[[], Store], states: list[Path]) -> S
     jobs.succeed(store, "run", datasets=FEW, portal=states[1])
     undisturbed = store.clone(store.home.with_name(store.home.name + "-undisturbed"))
     jobs.succeed(undisturbed, "run", datasets=FEW, portal=states[2])
-    last_dlt = store.home.with_name(store.home.name + "-dlt-of-the-last-run")
-    shutil.copytree(undisturbed.home / "dlt", last_dlt)
     reference = SimpleNamespace(
         store=store,
         histories=undisturbed.histories(),
         versions=versions(undisturbed),
         raw=undisturbed.raw(),
-        dlt={"lost": None, "stale": first_dlt, "ahead": last_dlt},
+        dlt={"lost": None, "stale": first_dlt, "ahead": dlt_ahead(jobs, store, states[3])},
     )
     undisturbed.drop()
     return reference
+
+
+def dlt_ahead(jobs: Jobs, like: Store, state: Path) -> Path:
+    """dlt's directory with packages of another state, normalized and not loaded, in either hop."""
+    store = like.clone(like.home.with_name(like.home.name + "-ahead"))
+    jobs.succeed(store, "extract", datasets=FEW, portal=state)
+    kill = {"datasets": FEW, "kill_at": ("after Pipeline.normalize", 1)}
+    for job in ({"command": "load"}, {"command": "extract", "portal": state}):
+        killed = jobs.run(store, options={"force": True}, **job, **kill)
+        assert killed["signal"] == signal.SIGKILL, killed
+    pending = {path.parts[-6] for path in store.home.glob("dlt/*/load/normalized/*/new_jobs/*")}
+    assert len(pending) == 2, f"a package for MongoDB and one for the warehouse: {pending}"
+    directory = like.home.with_name(like.home.name + "-dlt-ahead")
+    shutil.copytree(store.home / "dlt", directory)
+    store.drop()
+    return directory
 
 
 def database(store: Store) -> MongoClient[dict[str, Any]]:
@@ -212,21 +227,53 @@ def test_a_clock_that_is_wrong(
     }
 
 
-def test_a_ledger_of_yesterdays_code(
+def test_a_store_of_yesterdays_code(
     jobs: Jobs,
     cloned: Callable[[Store], Store],
     states: list[Path],
     loaded: SimpleNamespace,
 ) -> None:
-    """Entries without what was added to them since, and one with what this version never knew."""
+    """Ids of both older layouts, the parsed copy beside the text, entries without what was added
+    since, and one with what this version never knew."""
     later = ("drift", "profile", "profile_changes", "portal", "is_withdrawal_refused")
     store = cloned(loaded.store)
     with database(store) as client:
-        runs = client[store.database]["runs"]
-        for run in list(runs.find()):
+        mongo = client[store.database]
+        for run in list(mongo["runs"].find()):
             gone = {f"loads.{dataset}.{name}": "" for dataset in run["loads"] for name in later}
             gone |= dict.fromkeys(("code_version", "purpose", "host", "pid"), "")
-            runs.update_one({"_id": run["_id"]}, {"$unset": gone, "$set": {"unheard_of": 1}})
-    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
+            mongo["runs"].update_one(
+                {"_id": run["_id"]}, {"$unset": gone, "$set": {"unheard_of": 1}}
+            )
+        old = {name: [as_of_old(v) for v in mongo[name].find()] for name in versions(store)}
+        for name, documents in old.items():
+            mongo[name].delete_many({})
+            mongo[name].insert_many(documents)
+        assert {len(v["_id"]) for documents in old.values() for v in documents} == {24, 40}
+        mongo["store"].update_one({"_id": "store"}, {"$unset": {"id_layout": ""}})
+
+    # Killed in the middle of giving new ids, once.
+    job = {"datasets": FEW, "portal": states[2]}
+    killed = jobs.run(store, "run", wire="extract", kill_at=("before delete versions", 2), **job)
+    assert killed["signal"] == signal.SIGKILL, killed
+    assert "of older code new ids" in killed["log"]
+    jobs.succeed(store, "run", **job)
+
     assert store.histories() == loaded.histories
     assert store.raw() == loaded.raw
+    assert same_but_times(without_copies(versions(store)), loaded.versions)
+
+
+def as_of_old(version: dict[str, Any]) -> dict[str, Any]:
+    """A version as code before wrote it: the first run's under the oldest ids."""
+    length = 24 if version["run_sequence"] == 1 else 40
+    copy = version["payload"] and json.loads(version["payload"])
+    return version | {"_id": (version["_id"][:8] + version["_id"][12:])[:length], "record": copy}
+
+
+def without_copies(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Without the parsed record, which this version leaves where it finds it."""
+    return {
+        name: [{k: v for k, v in version.items() if k != "record"} for version in of_one]
+        for name, of_one in found.items()
+    }

@@ -84,18 +84,27 @@ def test_errors_at_every_stage(
     assert store.histories() == pulled.after
 
 
+@pytest.mark.parametrize("is_live", [True, False], ids=["live", "recorded"])
 @pytest.mark.parametrize("stage", ["probe", "export", "verify"])
 def test_a_dataset_that_is_gone(
-    stage: str, jobs: Jobs, cloned: Callable[[Store], Store], pulled: SimpleNamespace
+    stage: str,
+    is_live: bool,
+    jobs: Jobs,
+    cloned: Callable[[Store], Store],
+    pulled: SimpleNamespace,
 ) -> None:
-    """A 404 withdraws nothing. (A recorded state may lack a dataset, so here it is no failure.)"""
+    """A 404 withdraws nothing. Live it is a failure; a recorded state may lack a dataset."""
     store = cloned(pulled.store)
     fault = STAGES[stage] | {"kind": "missing_dataset"}
-    answer = jobs.succeed(store, "extract", datasets=FEW, portal=pulled.states[1], faults=[fault])
-    assert answer["results"][COLLEGES]["status"] == "not_recorded"
-    assert store.histories()[COLLEGES] == pulled.before[COLLEGES]
+    job = {"datasets": FEW, "portal": pulled.states[1], "is_live": is_live}
+    answer = jobs.run(store, "extract", faults=[fault], **job)
+    assert (answer["signal"], answer["exit"]) == (0, int(is_live)), answer
+    result = answer["results"][COLLEGES]
+    assert result["status"] == ("failed" if is_live else "not_recorded")
+    assert not is_live or "does not know" in result["error"]
+    assert store.histories() == pulled.after | {COLLEGES: pulled.before[COLLEGES]}
     assert store.leftovers() == 0
-    jobs.succeed(store, "extract", datasets=FEW, portal=pulled.states[1])
+    jobs.succeed(store, "extract", **job)
     assert store.histories() == pulled.after
 
 
