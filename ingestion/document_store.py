@@ -1385,6 +1385,10 @@ class DocumentStore:
                 dataset,
                 {f"{path}.status": "finished", "$or": [{name: {"$gt": 0}} for name in changed]},
             ),
+            "last_profile_change": self._entry(
+                dataset,
+                {f"{path}.status": "finished", f"{path}.profile_changes.0": {"$exists": True}},
+            ),
             "quarantined": quarantined,
         }
 

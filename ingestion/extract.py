@@ -36,7 +36,7 @@ from ingestion.errors import (
     UnknownDatasetError,
 )
 from ingestion.portal import PortalClient, PortalMovedError, Probe, decide_refresh
-from ingestion.profile import Profiler, compare_profiles
+from ingestion.profile import Profiler, compare_profiles, in_words
 from ingestion.registry import Dataset
 
 if TYPE_CHECKING:
@@ -186,6 +186,9 @@ def _pull_and_store(
         logger.warning("%s: %s", dataset.dataset_id, refusal)
     profile = pull.profiler.result()
     last = store.last_finished_load(dataset)
+    changes = compare_profiles((last or {}).get("profile"), profile)
+    if changes:
+        logger.warning("%s: unlike the pull before: %s", dataset.dataset_id, in_words(changes))
     drift = _drift(probe)
     store.commit_load(
         load,
@@ -197,7 +200,7 @@ def _pull_and_store(
         drift=drift,
         portal=probe.as_ledger(),
         profile=profile,
-        profile_changes=compare_profiles((last or {}).get("profile"), profile),
+        profile_changes=changes,
     )
     return DatasetResult(
         dataset,

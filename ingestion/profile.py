@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,9 @@ DISTINCT_LEAST = 10
 """Distinct values that halve or double are a change, from this many on."""
 RANGE_SHARE = 0.01
 """A number that leaves the range of the pull before by more than this share of it is a change."""
+
+MOST_TOLD = 5
+"""Changes that `in_words` tells before it counts the rest."""
 
 _TYPES = {
     str: "text",
@@ -182,6 +185,30 @@ def compare_profiles(
         if _left_range(was, now):
             note(name, "range", [was["min"], was["max"]], [now["min"], now["max"]])
     return sorted(changes, key=lambda change: (change["field"], change["what"]))
+
+
+def in_words(changes: Sequence[Mapping[str, Any]]) -> str:
+    """The changes of `compare_profiles` in one line, those of names and types first.
+
+    For example `ips number → number/text, secteur vanished, uai 0.0 → 12.5 % null and 2 more`.
+    """
+    order = list(_WORDS)
+    told = [
+        f"{_cut(change['field'])} {_WORDS[change['what']](change['before'], change['after'])}"
+        for change in sorted(changes, key=lambda change: order.index(change["what"]))
+    ]
+    rest = len(told) - MOST_TOLD
+    return ", ".join(told[:MOST_TOLD]) + (f" and {rest} more" if rest > 0 else "")
+
+
+_WORDS: dict[str, Callable[[Any, Any], str]] = {
+    "types": lambda was, now: f"{'/'.join(was)} → {'/'.join(now)}",
+    "vanished": lambda *_: "vanished",
+    "appeared": lambda *_: "appeared",
+    "nulls": lambda was, now: f"{was} → {now} % null",
+    "distinct": lambda was, now: f"{was} → {now} distinct",
+    "range": lambda was, now: f"{was[0]}…{was[1]} → {now[0]}…{now[1]}",
+}
 
 
 def _widened(known: tuple[Any, Any] | None, least: Any, greatest: Any) -> tuple[Any, Any]:

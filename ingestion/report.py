@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingestion.pipeline import SYNTHETIC_MARK, Outcome
+from ingestion.profile import in_words
 from ingestion.settings import Settings
 from ingestion.warehouse import open_warehouse
 
@@ -196,6 +197,9 @@ def _show_dataset_status(dataset: dict[str, Any]) -> None:
             if change.get(name) and heading not in ("received", "unchanged")
         )
         click.echo(f"  last change: run {change['run_sequence']}, {counts}")
+    if unlike := dataset["last_profile_change"]:
+        told = in_words(unlike["profile_changes"])
+        click.secho(f"  unlike the pull before: run {unlike['run_sequence']}, {told}", fg="yellow")
     if dataset["quarantined"]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in dataset["quarantined"].items())
         click.secho(f"  quarantined: {reasons}", fg="red")

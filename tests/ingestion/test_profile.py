@@ -18,6 +18,7 @@ from ingestion.profile import (
     PROFILED_ROWS,
     Profiler,
     compare_profiles,
+    in_words,
 )
 
 
@@ -244,3 +245,17 @@ def test_range(value: float, is_change: bool) -> None:
 
 def test_the_noise_of_coordinates_is_no_range() -> None:
     assert changes([{"a": 48.88933528450427}], [{"a": 48.88933528451}]) == []
+
+
+def test_in_words() -> None:
+    """In one line, names and types first; what is too much for a line is counted."""
+    before = [{"a": 1, "b": 1, "gone": 1, "d": str(n), "z": 1} for n in range(20)]
+    after = [{"a": 1, "b": None, "new": 1, "d": str(n % 10), "z": "1"} for n in range(20)]
+    found = compare_profiles(profile(before), profile(after))
+    assert in_words(found) == (
+        "z number → text, gone vanished, new appeared, b 0.0 → 100.0 % null, d 20 → 10 distinct"
+    )
+    two = compare_profiles(profile([{"a": 0}, {"a": 9}]), profile([{"a": 0}, {"a": 10}]))
+    assert in_words(two) == "a 0…9 → 0…10"
+    assert in_words([*found, *two]).endswith("d 20 → 10 distinct and 1 more")
+    assert in_words([]) == ""
