@@ -26,7 +26,7 @@ final as (
         {{ json_text('payload', 'denomination_principale') }} as denomination,
         {{ json_text('payload', 'patronyme_uai') }} as patronym,
         {{ json_text('payload', 'secteur_public_prive_libe') }} as sector_label,
-        lower({{ json_text('payload', 'secteur_public_prive_libe') }}) = 'public' as is_public,
+        {{ sector_is_public(json_text('payload', 'secteur_public_prive_libe')) }} as is_public,
         {{ json_text('payload', 'adresse_uai') }} as address,
         {{ json_code('payload', 'code_postal_uai') }} as postal_code,
         {{ json_code('payload', 'code_commune') }} as insee_code,

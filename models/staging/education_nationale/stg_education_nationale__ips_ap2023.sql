@@ -23,7 +23,7 @@ typed as (
         {{ json_text('payload', 'nom_de_l_etablissement') }} as establishment_name,
         {{ json_code('payload', 'code_insee_de_la_commune') }} as insee_code,
         {{ json_text('payload', 'secteur') }} as sector_label,
-        lower({{ json_text('payload', 'secteur') }}) = 'public' as is_public,
+        {{ sector_is_public(json_text('payload', 'secteur')) }} as is_public,
         {{ json_number('payload', 'ips') }} as ips,
         {{ json_number('payload', 'ecart_type_de_l_ips') }} as ips_stddev,
         {{ json_number('payload', 'ips_national_prive') }} as ips_national_private,

@@ -22,11 +22,13 @@ final as (
         run_sequence,
         {{ json_text('payload', 'uai') }} as uai,
         -- written `2023`, or as a date in other years
-        try_cast(substr({{ json_text('payload', 'session') }}, 1, 4) as integer) as session,
+        try_cast(
+            {{ first_match(json_text('payload', 'session'), '^[0-9]{4}') }} as integer
+        ) as session,
         {{ json_text('payload', 'nom_de_l_etablissement') }} as establishment_name,
         {{ json_text('payload', 'commune') }} as commune_name,
         {{ json_text('payload', 'secteur') }} as sector_code,
-        {{ json_text('payload', 'secteur') }} = 'PU' as is_public,
+        {{ sector_is_public(json_text('payload', 'secteur')) }} as is_public,
         {{ json_integer('payload', 'nb_candidats_g') }} as candidates_general,
         {{ json_number('payload', 'taux_de_reussite_g') }} as success_rate_general_pct,
         {{ json_number('payload', 'va_du_taux_de_reussite_g') }}

@@ -19,7 +19,10 @@ typed as (
         run_sequence,
         {{ json_text('payload', 'libelle') }} as sector_name,
         {{ json_text('payload', 'annee_scol') }} as school_year_label,
-        {{ json_code('payload', 'zone_commune') }} = '1' as is_shared,
+        case {{ json_code('payload', 'zone_commune') }}
+            when '1' then true
+            when '0' then false
+        end as is_shared,
         {{ json_text('payload', 'etiquette') }} as sector_label,
         {{ json_text('payload', 'lib_etab_1') }} as college_name_1,
         {{ json_text('payload', 'lib_etab_2') }} as college_name_2,

@@ -10,10 +10,10 @@
   "shape": {"type": "Point", "coordinates": [2.25, 48.5]}, "point": null}'
 {%- endset %}
 {% set no_shape -%}
-'{"name": null, "n": 1.5, "i": null, "code": 75, "shape": null,
+'{"name": null, "n": 1.5, "i": 12.5, "code": 75, "shape": null,
   "point": {"lon": 2.25, "lat": 48.5}}'
 {%- endset %}
-{% set no_geo = "'{}'" %}
+{% set no_geo = "'{\"i\": 1e300}'" %}
 
 with
 
