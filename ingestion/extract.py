@@ -51,6 +51,8 @@ PAGE_ROWS = 5_000
 PAGE_BYTES = 32 * 1024 * 1024
 """Rows, or bytes of them, handed over at a time: bounds memory at every step."""
 
+_FULL = "No space left|quota exceeded|File too large"
+
 Progress = Callable[[str, int, int | None], None]
 """Called with (dataset id, rows so far, rows expected)."""
 
@@ -296,10 +298,11 @@ def _own_error(error: BaseException, work_dir: Path) -> BaseException:
     while cause is not None:
         if isinstance(cause, CollegesError):
             return cause
-        if isinstance(cause, OSError) and re.search("No space left|quota exceeded", str(cause)):
+        if isinstance(cause, OSError) and re.search(_FULL, str(cause)):
             return DiskFullError(
-                f"The disk of {work_dir}, where a pull is kept until it is whole, is full. Nothing "
-                "of this pull was stored; free some space and run again."
+                f"The disk of {work_dir}, where a pull is kept until it is whole, is full (or a "
+                "quota or `ulimit -f` is met). Nothing of this pull was stored; free some space "
+                "and run again."
             )
         cause = cause.__cause__ or cause.__context__
     return error

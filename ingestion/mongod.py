@@ -356,6 +356,8 @@ def _what_to_do(exit_code: int | None, tail: str, directory: Path) -> str:
         return f"The program does not run on this machine ({platform.machine()}). {WAYS_OUT}"
     if "shared librar" in tail or exit_code == 127:
         return f"A library it needs is missing (the wheel needs OpenSSL 3). {WAYS_OUT}"
+    if exit_code == 128 + signal.SIGXFSZ:
+        return "Its files may grow no further (`ulimit -f`): lift that limit, then run again."
     if exit_code == 128 + signal.SIGILL:
         return f"This machine's processor lacks AVX, which MongoDB 5 and later need. {WAYS_OUT}"
     if "DBPathInUse" in tail or (exit_code == 100 and "mongod.lock" in tail):

@@ -252,10 +252,10 @@ class DuckDb(Warehouse):
                 f"{self.path} is in use by another process: another run, dbt, or a DuckDB shell. "
                 "Let it end or close it, then run again."
             )
-        if "No space left" in error or "Disk quota exceeded" in error or "ENOSPC" in error:
+        if re.search("No space left|ENOSPC|Disk quota exceeded|File too large", error):
             return (
-                f"The disk of {self.path.parent} is full. Nothing that was loaded before is lost; "
-                "free some space and run again."
+                f"The disk of {self.path.parent} is full (or a quota or `ulimit -f` is met). "
+                "Nothing that was loaded before is lost; free some space and run again."
             )
         if "database file with version" in error or "newer" in error:
             return (

@@ -22,6 +22,7 @@ import pytest
 from ingestion.document_store import DocumentStore
 from ingestion.mongod import EmbeddedMongod, connect
 from ingestion.settings import PROJECT_DIR, Settings
+from tests.browser import absent
 from tests.faults.conftest import COLLEGES, FEW, Jobs, Store, rewritten, spread
 
 pytestmark = pytest.mark.timeout(600)
@@ -137,7 +138,7 @@ def small_disk(path: Path, megabytes: int) -> Iterator[Callable[[], None]]:
     path.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("cannot mount a tmpfs here")
+        absent("Mounting a small disk takes root; test_files_may_grow_no_further does not.")
     try:
         yield (
             lambda: (
@@ -166,7 +167,9 @@ def large(tmp_path_factory: pytest.TempPathFactory, states: list[Path]) -> Path:
 def large_end(jobs: Jobs, make_store: Callable[[], Store], large: Path) -> SimpleNamespace:
     store = make_store()
     jobs.succeed(store, "run", datasets=[COLLEGES], portal=large)
-    end = SimpleNamespace(histories=store.histories(), raw=store.raw())
+    end = SimpleNamespace(
+        histories=store.histories(), raw=store.raw(), raw_by_rank=store.raw_by_rank()
+    )
     store.drop()
     return end
 
@@ -223,6 +226,36 @@ def test_the_disk_of_the_warehouse_is_full(
         make_room()
         jobs.succeed(store, "load", datasets=[COLLEGES])
         assert store.raw() == large_end.raw
+
+
+def test_files_may_grow_no_further(
+    jobs: Jobs,
+    make_store: Callable[[], Store],
+    short: Path,
+    large: Path,
+    large_end: SimpleNamespace,
+) -> None:
+    """What a full disk does to files, without root: in mongod's, the pull's and the warehouse's."""
+    pull = {"datasets": [COLLEGES], "portal": large}
+    embedded = own(short / "home")
+    full = jobs.run(embedded, "extract", mongodb_uri=None, file_mb=12, **pull)
+    assert (full["signal"], full["exit"]) == (0, 1), full["log"]
+    assert "Its files may grow no further (`ulimit -f`)" in full["log"]
+    jobs.succeed(embedded, "extract", mongodb_uri=None, **pull)
+    assert ends_with(embedded) == (large_end.histories, 0)
+
+    store = make_store()
+    full = jobs.run(store, "extract", file_mb=5, **pull)
+    assert (full["signal"], full["exit"]) == (0, 1), full["log"]
+    assert "is full (or a quota or `ulimit -f` is met). Nothing of this pull" in full["log"]
+    assert store.leftovers() == 0
+    jobs.succeed(store, "extract", **pull)
+    full = jobs.run(store, "load", file_mb=5, datasets=[COLLEGES])
+    assert (full["signal"], full["exit"]) == (0, 1), full["log"]
+    assert "is full (or a quota or `ulimit -f` is met). Nothing that was" in full["log"]
+    jobs.succeed(store, "load", datasets=[COLLEGES])
+    assert store.histories() == large_end.histories
+    assert store.raw_by_rank() == large_end.raw_by_rank
 
 
 # -- two runs at once ------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ replay), ``wire`` (the command whose steps are counted), ``kill_at`` (event, or 
 ``kill_after_s``, ``kill_mongod`` (true: the home's own server is ended at event ``kill_at`` in
 place of this process), ``faults`` (of the replay portal), ``portal_key`` (that it asks for),
 ``attempts`` (of the client, a request), ``api_keys``, ``clock_days`` (added to every time this
-process reads). The answer: ``signal``, ``exit``, ``events`` (their kinds, in order), ``log``,
-``results`` (dataset id → what became of it).
+process reads), ``file_mb`` (no file may grow beyond it). The answer: ``signal``, ``exit``,
+``events`` (their kinds, in order), ``log``, ``results`` (dataset id → what became of it).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import functools
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -266,6 +267,9 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     _misbehave(job)
     if "is_live" in job:
         _is_live(job["is_live"])
+    if "file_mb" in job:
+        size = job["file_mb"] * 1024**2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     if "clock_days" in job:
         _shift_clock(job["clock_days"])
     settings = Settings(
