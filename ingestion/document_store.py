@@ -1243,15 +1243,16 @@ class DocumentStore:
                 f"speaks of ({'; '.join(lost[:MAX_LOST])}): some were removed, or an older copy "
                 "was put back. Nothing was written, for records would be called new that are not. "
                 "`colleges replay --apply` puts back what the warehouse still has; if it has them "
-                "neither, put MongoDB back from a backup."
+                "neither, put MongoDB back from a backup; docs/runbook.md says what to do where "
+                "there is none."
             )
         for run in counts.keys() - load.finished.keys():
             if self._runs.find_one({"_id": run}, {"_id": 1}) is None:
                 raise StoreError(
                     f"{load.dataset.dataset_id}: MongoDB holds {counts[run]} versions of run "
                     f"{run}, which its ledger, the collection `runs`, does not know. Nothing was "
-                    "written. "
-                    "Put MongoDB back from a backup, all of it at one moment."
+                    "written. Put MongoDB back from a backup, all of it at one moment; "
+                    "docs/runbook.md says what to do where there is none."
                 )
             # It was taken for dead and wrote on until it noticed.
             self._remove(load.dataset.table, run)

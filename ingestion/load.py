@@ -336,7 +336,8 @@ def _add_versions(
             f"{loads[0].sequence} to {loads[-1].sequence}, and its ledger says that {expected} "
             "were written: MongoDB lost some, or was changed by hand. Nothing was loaded. Run "
             "`colleges replay`, which says whether raw has them; if it has, `colleges replay "
-            "--apply` puts them back, else put MongoDB back from a backup."
+            "--apply` puts them back, else put MongoDB back from a backup; docs/runbook.md says "
+            "what to do where there is none."
         )
 
 
