@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -231,6 +231,8 @@ class Difference:
     dataset_id: str
     missing: int
     """In MongoDB alone."""
+    pending: int
+    """Those of them that no load has brought yet."""
     extra: int
     """In raw alone, a second copy of a row included."""
     different: int
@@ -244,6 +246,9 @@ class Difference:
     """In raw alone and sound, of a run of which MongoDB lost versions."""
     runs_cut_short: tuple[int, ...]
     """Those runs."""
+    displaced: int
+    """In raw alone and sound, of a run of which MongoDB holds as many as it wrote: another version
+    stands there in their place, or raw was added to."""
     unaccounted: int
     """By how much MongoDB's ledger differs from MongoDB's versions with those put back."""
     unknown: int
@@ -265,7 +270,9 @@ class Difference:
         more = [
             f"{count} {what}"
             for count, what in (
+                (self.pending, "were not loaded yet"),
                 (self.to_put_back, "that MongoDB lost can be put back into it from raw"),
+                (self.displaced, "of raw are not in MongoDB, which holds as many without them"),
                 (self.unaccounted, "of MongoDB's ledger are neither there nor in raw"),
                 (self.altered_in_mongodb, "were altered in MongoDB"),
                 (self.unknown, "in raw are of runs this MongoDB does not know"),
@@ -273,6 +280,47 @@ class Difference:
             if count
         ]
         return "; ".join([told, *more])
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether nothing differs but what is yet to be loaded."""
+        return bool(self) and self == replace(
+            self, missing=self.pending, extra=0, different=0, altered_in_mongodb=0, to_put_back=0,
+            unaccounted=0,
+        )  # fmt: skip
+
+    @property
+    def why_not_rebuild(self) -> str | None:
+        """Why a version would be lost, or an altered one spread, by rebuilding raw from MongoDB."""
+        if self.unknown:
+            return (
+                f"{SCHEMA} has {self.unknown} versions of {self.dataset_id} of runs that this "
+                "MongoDB knows nothing of: rebuilding raw would lose them. Use the MongoDB this "
+                "warehouse was loaded from, or another warehouse. If it is an older copy of that "
+                "MongoDB: drop its database, and the next run rebuilds it from raw, which has more."
+            )
+        told = f"({'; '.join(self.examples)})"
+        if self.altered_in_mongodb:
+            return (
+                f"{self.altered_in_mongodb} versions of {self.dataset_id} were altered in MongoDB: "
+                "they are not what their key and hash say, and raw must not be rebuilt from them "
+                f"{told}. {_BACKUP}"
+            )
+        if self.displaced:
+            return (
+                f"{SCHEMA} has {self.displaced} versions of {self.dataset_id} that MongoDB lacks, "
+                "while it holds as many of their runs as they wrote: rebuilding raw would lose "
+                f"them, and nobody can tell which side was changed {told}. {_BACKUP}"
+            )
+        if self.unaccounted:
+            return (
+                f"{self.dataset_id}: MongoDB's versions are {self.unaccounted} off from what its "
+                f"ledger says was written, and raw does not have them either. {_BACKUP}"
+            )
+        return None
+
+
+_BACKUP = "Put MongoDB back from a backup; docs/runbook.md says what to do where there is none."
 
 
 def find_differences(
@@ -287,6 +335,8 @@ def find_differences(
     finished = {load.sequence: load.run_id for load in loads if load.is_finished}
     loaded = _finished_in_raw(connection, tables, dataset)
     missing = extra = different = altered = unknown = 0
+    latest = max(loaded, default=0)
+    pending = 0
     held: Counter[int] = Counter()
     in_raw_alone: Counter[int] = Counter()
     examples: list[str] = []
@@ -299,6 +349,7 @@ def find_differences(
             held[ours.run_sequence] += 1
         if theirs is None:
             missing += 1
+            pending += ours is not None and ours.run_sequence > latest
         elif ours is None:
             extra += 1
             run = theirs.run_sequence
@@ -315,7 +366,6 @@ def find_differences(
             last = theirs.place
         if is_odd and len(examples) < MAX_EXAMPLES:
             examples.append(str(ours or theirs))
-    # Where MongoDB has all that a run wrote, what raw has besides is no version that was lost.
     short = {
         load.sequence: load.versions - held[load.sequence]
         for load in loads
@@ -325,14 +375,17 @@ def find_differences(
     return Difference(
         dataset.dataset_id,
         missing=missing,
+        pending=pending,
         extra=extra,
         different=different,
         examples=tuple(examples),
         altered_in_mongodb=altered,
         to_put_back=sum(to_put_back.values()),
         runs_cut_short=tuple(to_put_back),
+        displaced=sum(in_raw_alone.values()) - sum(to_put_back.values()),
         unaccounted=sum(abs(short[run] - to_put_back.get(run, 0)) for run in short),
-        unknown=unknown,
+        # Where this MongoDB never wrote a version, whatever raw has is another's.
+        unknown=unknown if newest(loads) else extra,
     )
 
 

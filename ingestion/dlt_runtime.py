@@ -21,6 +21,9 @@ _CONFIGURATION = {
     # A failed job fails the load at once: this project retries whole steps, never single jobs.
     "LOAD__RAISE_ON_FAILED_JOBS": "true",
     "LOAD__RAISE_ON_MAX_RETRIES": "1",
+    # One file a pull: a record that came twice is looked for in that file.
+    "DATA_WRITER__FILE_MAX_ITEMS": str(10**12),
+    "DATA_WRITER__FILE_MAX_BYTES": str(10**15),
 }
 
 

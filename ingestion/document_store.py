@@ -80,7 +80,7 @@ WRITERS = 2
 LEAST_TO_SHARE = 500
 """Versions a connection is worth taking for."""
 PAGE_ROWS = 5_000
-"""Versions written at a time where they come from elsewhere than a pull."""
+"""Versions written at a time."""
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 RELEASE_TIMEOUT_S = 5.0
@@ -1240,11 +1240,11 @@ class DocumentStore:
         if lost:
             raise StoreError(
                 f"{load.dataset.dataset_id}: MongoDB does not hold the versions its own ledger "
-                f"speaks of ({'; '.join(lost[:MAX_LOST])}): some were removed, or an older copy "
-                "was put back. Nothing was written, for records would be called new that are not. "
-                "`colleges replay --apply` puts back what the warehouse still has; if it has them "
-                "neither, put MongoDB back from a backup; docs/runbook.md says what to do where "
-                "there is none."
+                f"speaks of ({'; '.join(lost[:MAX_LOST])}): some were removed or added, or an "
+                "older copy was put back. Nothing was written, for records would be called new "
+                "that are not. `colleges replay --apply` puts back what the warehouse still has; "
+                "if it has them neither, put MongoDB back from a backup; docs/runbook.md says what "
+                "to do where there is none."
             )
         for run in counts.keys() - load.finished.keys():
             if self._runs.find_one({"_id": run}, {"_id": 1}) is None:
@@ -1270,18 +1270,18 @@ class DocumentStore:
         return CursorType.NON_TAILABLE if self.database.client.is_mongos else CursorType.EXHAUST
 
     def _adopt_old_ids(self) -> None:
-        """Give versions that older code wrote the ids of `ID_LAYOUT`. Killed, it begins again."""
-        store = self.database["store"]
+        """Give versions that older code wrote the ids of `ID_LAYOUT`. Killed, it begins again.
+
+        Looked for each time: older code may have been run on this store in between.
+        """
         with mongodb_errors("bring the ids of versions up to date"):
-            if store.find_one({"_id": "store", "id_layout": ID_LAYOUT}):
-                return
             for table in self.database.list_collection_names(filter={"name": {"$regex": "__"}}):
                 versions = self.database[table]
                 # Shorter than any of today's: MongoDB sorts by length first.
                 query = {"_id": {"$lt": bytes(_ID.itemsize)}}
-                while old := list(versions.find(query, limit=PAGE_ROWS)):
+                count = 0
+                while old := list(versions.find(query, limit=SCAN_ROWS)):
                     self.check_lock()
-                    log.warning("%s: giving %d versions of older code new ids", table, len(old))
                     try:
                         versions.insert_many(map(_with_new_id, old), ordered=False)
                     except BulkWriteError as error:
@@ -1289,7 +1289,10 @@ class DocumentStore:
                         if any(e["code"] != 11000 for e in error.details["writeErrors"]):
                             raise
                     versions.delete_many({"_id": {"$in": [version["_id"] for version in old]}})
-            store.update_one({"_id": "store"}, {"$set": {"id_layout": ID_LAYOUT}})
+                    count += len(old)
+                if count:
+                    log.warning("%s: gave %d versions of older code new ids", table, count)
+            self.database["store"].update_one({"_id": "store"}, {"$set": {"id_layout": ID_LAYOUT}})
 
     def _insert(self, load: Load, page: Page, rows: list[int], ids: list[bytes]) -> list[int]:
         """Write those rows of a page; the ones MongoDB refused, which are in the quarantine now."""

@@ -26,13 +26,23 @@ from ingestion.canonical import (
     salvage_key,
 )
 from ingestion.dlt_runtime import fresh_pipeline
-from ingestion.document_store import DocumentStore, KeyDigests, Load, Page, Run, digest
+from ingestion.document_store import (
+    COUNTS,
+    PAGE_ROWS,
+    DocumentStore,
+    KeyDigests,
+    Load,
+    Page,
+    Run,
+    digest,
+)
 from ingestion.errors import (
     CollegesError,
     DiskFullError,
     IncompletePullError,
     PortalError,
     PortalUnreachableError,
+    SettingsError,
     UnknownDatasetError,
 )
 from ingestion.portal import PortalClient, PortalMovedError, Probe, decide_refresh
@@ -47,9 +57,8 @@ logger = logging.getLogger(__name__)
 
 FULL_PULL_EVERY = timedelta(days=7)
 PULL_ATTEMPTS = 3
-PAGE_ROWS = 5_000
 PAGE_BYTES = 32 * 1024 * 1024
-"""Rows, or bytes of them, handed over at a time: bounds memory at every step."""
+"""Of rows that are handed over at a time, beside `PAGE_ROWS`: bounds memory at every step."""
 
 _FULL = "No space left|quota exceeded|File too large"
 
@@ -196,7 +205,7 @@ def _pull_and_store(
         load,
         rows_expected=probe.records_count,
         rows_received=pull.rows,
-        **{name: counts[name] for name in sink.COUNTS},
+        **{name: counts[name] for name in COUNTS},
         rows_withdrawn=counts["rows_withdrawn"],
         is_withdrawal_refused=refusal is not None,
         drift=drift,
@@ -399,8 +408,6 @@ _COMPARED = ["digest", "content_digest"]
 class _Sink:
     """The dlt custom destination: load packages of one pull into the document store."""
 
-    COUNTS = ("rows_new", "rows_changed", "rows_unchanged", "rows_restored", "rows_quarantined")
-
     def __init__(self, store: DocumentStore, load: Load) -> None:
         self.store = store
         self.load = load
@@ -411,6 +418,7 @@ class _Sink:
         self._stored_copies: set[bytes] = set()
         self._page: list[_Row] = []
         self._page_bytes = 0
+        self._is_begun = False
         self._error: Exception | None = None
 
     def destination(self) -> Any:
@@ -452,6 +460,12 @@ class _Sink:
     def _write_file(self, path: str) -> None:
         import pyarrow.parquet as pq
 
+        if self._is_begun:
+            raise SettingsError(
+                "dlt split a pull into several files. Unset its DATA_WRITER settings (names that "
+                "end in FILE_MAX_ITEMS or FILE_MAX_BYTES) in this environment and run again."
+            )
+        self._is_begun = True
         with pq.ParquetFile(path) as file:
             copies = self._copies(file) if self._duplicates else {}
             # Few rows at a time where they are large: a row group is a page of the pull.

@@ -401,7 +401,7 @@ def _take_back_surplus(connection: Connection, plan: _Plan, report: LoadReport) 
     if not doubled:
         return
     columns = ", ".join(VERSION_COLUMNS)
-    copied = columns.replace("run_sequence", "-run_sequence")
+    copied = ", ".join(f"-{name}" if name == "run_sequence" else name for name in VERSION_COLUMNS)
     for done in doubled:
         mine = ", ".join(str(load.sequence) for load in plan.loads[done.table])
         connection.change(

@@ -16,7 +16,6 @@ from ingestion.compare import (
     Difference,
     LedgerLoad,
     find_differences,
-    newest,
     raw_tables,
     read_ledger,
     side_by_side,
@@ -77,8 +76,10 @@ def replay(
         ]
     if not apply:
         return ReplayReport(differences)
-    for dataset, difference in zip(datasets, differences, strict=True):
-        _refuse_to_lose(difference, ledger[dataset.table])
+    for difference in differences:
+        if difference.why_not_rebuild:
+            refusal = f"{difference.why_not_rebuild} Nothing was changed."
+            raise ReconciliationError(refusal)
     put_back = 0
     with warehouse.connect() as connection:
         for dataset, difference in zip(datasets, differences, strict=True):
@@ -95,31 +96,6 @@ def replay(
     load = load_warehouse(store, settings, datasets, verify=True)
     reconcile(store, settings, datasets, verify=True)
     return ReplayReport(differences, put_back, load)
-
-
-def _refuse_to_lose(difference: Difference, loads: Sequence[LedgerLoad]) -> None:
-    dataset_id = difference.dataset_id
-    unknown = difference.unknown if newest(loads) else difference.extra
-    if unknown:
-        raise ReconciliationError(
-            f"{SCHEMA} has {unknown} versions of {dataset_id} of runs that this MongoDB knows "
-            "nothing of: rebuilding raw would lose them. Nothing was changed. Use the MongoDB this "
-            "warehouse was loaded from, or another warehouse. If it is an older copy of that "
-            "MongoDB: drop its database, and the next run rebuilds it from raw, which has more."
-        )
-    if difference.altered_in_mongodb:
-        raise ReconciliationError(
-            f"{difference.altered_in_mongodb} versions of {dataset_id} were altered in MongoDB: "
-            "they are not what their key and hash say, and raw must not be rebuilt from them "
-            f"({'; '.join(difference.examples)}). Nothing was changed. Put MongoDB back from a "
-            "backup; docs/runbook.md says what to do where there is none."
-        )
-    if difference.unaccounted:
-        raise ReconciliationError(
-            f"{dataset_id}: MongoDB's versions are {difference.unaccounted} off from what its "
-            "ledger says was written, and raw does not have them either. Nothing was changed. Put "
-            "MongoDB back from a backup; docs/runbook.md says what to do where there is none."
-        )
 
 
 def _put_back(

@@ -218,6 +218,11 @@ def show_replay(report: ReplayReport, *, as_json: bool) -> None:
         click.echo(f"Rebuilt: {report.load}")
     elif not any(report.differences):
         click.echo("raw holds exactly what MongoDB holds.")
+    elif refusals := [d.why_not_rebuild for d in report.differences if d.why_not_rebuild]:
+        for refusal in refusals:
+            click.secho(f"`colleges replay --apply` refuses: {refusal}", fg="red")
+    elif all(d.is_pending for d in report.differences if d):
+        click.echo("`colleges load` loads what is missing.")
     elif any(d.to_put_back for d in report.differences):
         click.echo(
             "`colleges replay --apply` puts back into MongoDB what it lost, then rebuilds raw from "

@@ -8,12 +8,13 @@ since the last load that carried data.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from ingestion.compare import Version, raw_tables
-from ingestion.document_store import DocumentStore, StoredVersion
+from ingestion.document_store import WRITTEN_COUNTS, DocumentStore, StoredVersion
 from ingestion.errors import ReconciliationError
 from ingestion.raw_files import LEDGER, LEDGER_COLUMNS
 from ingestion.registry import Dataset, registry
@@ -38,7 +39,8 @@ def restore_if_lost(store: DocumentStore, settings: Settings) -> int:
         How many versions were written back.
 
     Raises:
-        ReconciliationError: a version in raw does not have the key or the hash it was stored under.
+        ReconciliationError: a version in raw does not have the key or the hash it was stored under,
+            or raw holds fewer than its ledger says.
         WarehouseError: the warehouse is out of reach.
         StoreError: MongoDB is out of reach.
     """
@@ -59,12 +61,10 @@ def restore_if_lost(store: DocumentStore, settings: Settings) -> int:
         store.begin_restore(registry().values())
         count = 0
         for dataset in registry().values():
-            up_to = max(
-                (row["run_sequence"] for row in ledger if row["table_name"] == dataset.table),
-                default=0,
-            )
-            if up_to and dataset.table in tables:
-                count += store.restore_versions(dataset, _versions(connection, dataset, up_to))
+            rows = [row for row in ledger if row["table_name"] == dataset.table]
+            if rows:
+                versions = _versions(connection, tables, dataset, rows)
+                count += store.restore_versions(dataset, versions)
         store.finish_restore(ledger)
     logger.warning(
         "MongoDB was rebuilt from the warehouse: %d versions, run %d is the latest. Not in the "
@@ -82,22 +82,44 @@ def _ledger(connection: Connection) -> Iterator[dict[str, Any]]:
         yield {name: _in_utc(value) for name, value in zip(names, row, strict=True)}
 
 
-def _versions(connection: Connection, dataset: Dataset, up_to: int) -> Iterator[StoredVersion]:
-    """The committed versions of one raw table, each checked against its key and its hash."""
+def _versions(
+    connection: Connection, tables: frozenset[str], dataset: Dataset, rows: list[dict[str, Any]]
+) -> Iterator[StoredVersion]:
+    """The committed versions of one raw table: sound, each once, as many as its ledger says."""
+    up_to = max(row["run_sequence"] for row in rows)
     query = (
         f"select {', '.join(Version._fields)}"  # noqa: S608
         f" from {SCHEMA}.{dataset.table} where run_sequence <= {up_to}"
+        " order by record_key, run_sequence"
     )
-    for row in connection.stream(query, page=1_000):
+    held: Counter[int] = Counter()
+    last: Version | None = None
+    for row in connection.stream(query, page=1_000) if dataset.table in tables else ():
         version = Version.of_raw(row)
-        if not version.is_sound(dataset):
-            raise ReconciliationError(
-                f"MongoDB is empty, and cannot be rebuilt from the warehouse: what {SCHEMA}."
-                f"{dataset.table} holds of {version} is not what was stored there. Put MongoDB or "
-                "the warehouse back from a backup; or move the warehouse away, and a run begins "
-                "anew without its history."
-            )
+        if version == last:
+            continue  # the same row twice
+        is_other = last is not None and version.place == last.place
+        if is_other or not version.is_sound(dataset):
+            raise _refusal(f"{dataset.table} holds of {version} is not what was stored there")
+        held[version.run_sequence] += 1
+        last = version
         yield version.to_store()
+    for ledger in rows:
+        run = ledger["run_sequence"]
+        wrote = sum(ledger[name] or 0 for name in WRITTEN_COUNTS)
+        if wrote != held[run]:
+            raise _refusal(
+                f"{dataset.table} holds of run {run} are {held[run]} versions, and its ledger says "
+                f"that {wrote} were written"
+            )
+
+
+def _refusal(what: str) -> ReconciliationError:
+    return ReconciliationError(
+        f"MongoDB is empty, and cannot be rebuilt from the warehouse: what {SCHEMA}.{what}. Put "
+        "MongoDB or the warehouse back from a backup; or move the warehouse away, and a run begins "
+        "anew without its history."
+    )
 
 
 def _in_utc(value: Any) -> Any:

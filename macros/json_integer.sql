@@ -5,7 +5,9 @@
 {% macro json_integer(payload, path) -%}
     {%- set number = json_number(payload, path) -%}
     cast(
-        case when abs({{ number }}) < 2147483648 and {{ number }} = floor({{ number }}) then {{ number }} end
-        as integer
+        case
+            when abs({{ number }}) < 2147483648 and {{ number }} = floor({{ number }})
+                then {{ number }}
+        end as integer
     )
 {%- endmacro %}

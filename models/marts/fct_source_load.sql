@@ -36,9 +36,9 @@ final as (
         source_loads.rows_new
         + source_loads.rows_changed
         + source_loads.rows_restored
-        + source_loads.rows_withdrawn as versions_in_mongodb,
+        + source_loads.rows_withdrawn as versions_written,
         coalesce(version_counts.versions_in_raw, 0) as versions_in_raw,
-        source_loads.rows_withdrawn as tombstones_in_mongodb,
+        source_loads.rows_withdrawn as tombstones_written,
         coalesce(version_counts.tombstones_in_raw, 0) as tombstones_in_raw,
         source_loads.is_withdrawal_refused,
         source_loads.drift,

@@ -44,10 +44,15 @@ younger_kept as (
         on aliases.alias_college_id = published_alias.college_id
     inner join published as published_kept
         on aliases.college_id = published_kept.college_id
-    -- in the order of publication, not by a clock
+    -- in the order of publication; among those of before it was counted, by the clock
     where
         coalesce(published_alias.ids_published_before, 0)
         < coalesce(published_kept.ids_published_before, 0)
+        or (
+            published_alias.ids_published_before is null
+            and published_kept.ids_published_before is null
+            and published_alias.dbt_valid_from < published_kept.dbt_valid_from
+        )
 
 )
 

@@ -145,11 +145,24 @@ def test_dbt_sees_what_raw_lacks_and_what_it_has_twice(
     failed = builds.run(store, "build", "--exclude-resource-type", "unit_test", *select)
     assert failed["results"]["versions_of_each_load_reach_raw"] == "fail"
     ((expected, found, withdrawn),) = store.ask(
-        "select tombstones_in_mongodb, tombstones_in_raw, rows_withdrawn"
+        "select tombstones_written, tombstones_in_raw, rows_withdrawn"
         f" from marts.fct_source_load where dataset = '{COLLEGES}' and run_sequence = 2"
     )
     assert expected == withdrawn > 0
     assert found == (0 if change.startswith("delete") else 2 * expected)
+
+
+def test_a_build_after_a_load_that_was_cut_off_fails(
+    builds: Builds, cloned: Callable[[Store], Store], broken: SimpleNamespace
+) -> None:
+    """Its versions are in raw and its ledger rows are not."""
+    store = cloned(broken.before)
+    with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
+        connection.execute("delete from raw._source_load where run_sequence = 2")
+    models = ("stg_source_loads", "stg_record_version_counts", "fct_source_load")
+    select = ("--indirect-selection", "cautious", "--select", *models)
+    failed = builds.run(store, "build", "--exclude-resource-type", "unit_test", *select)
+    assert failed["results"]["versions_of_each_load_reach_raw"] == "fail"
 
 
 @pytest.fixture(scope="module")

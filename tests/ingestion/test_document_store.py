@@ -582,7 +582,7 @@ def test_versions_under_the_ids_of_older_code_are_adopted(
     store: DocumentStore, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ids had no place, and before that no content; a version is the same under any of them."""
-    monkeypatch.setattr(module, "PAGE_ROWS", 2)
+    monkeypatch.setattr(module, "SCAN_ROWS", 2)
     pull(store, {"a": 1, "b": 1, "c": 1})
     pull(store, {"a": 2, "b": 1})
     collection = store.database[SCHOOLS.table]
@@ -601,6 +601,29 @@ def test_versions_under_the_ids_of_older_code_are_adopted(
     assert sorted(collection.find(), key=str) == sorted(adopted, key=str)
     assert store.identity()["id_layout"] == module.ID_LAYOUT
     assert pull(store, {"a": 2, "b": 1, "c": 1})[1] == {"unchanged": 2, "restored": 1}
+
+
+def test_older_code_may_have_run_in_between(store: DocumentStore) -> None:
+    """It saw nothing of what is there, and called what it was given new."""
+    pull(store, {"a": 1, "b": 1})
+    run, _ = pull(store, {"a": 1, "b": 1, "c": 1})
+    collection = store.database[SCHOOLS.table]
+    (added,) = collection.find({"run_sequence": run})
+    collection.delete_one({"_id": added["_id"]})
+    again = collection.find_one({"run_sequence": {"$lt": run}, "record_key": {"$regex": "a"}})
+    assert again is not None
+    for version in (added, {**again, "run_sequence": run}):
+        key = digest(version["record_key"])
+        content = bytes.fromhex(version["content_hash"])[:16]
+        collection.insert_one(version | {"_id": run.to_bytes(8, "big") + key + content})
+    store.database["runs"].update_one(
+        {"_id": run}, {"$set": {f"loads.{SCHOOLS.dataset_id}.rows_new": 2}}
+    )
+
+    with store.lock("test"):
+        pass
+    assert pull(store, {"a": 1, "b": 1, "c": 1})[1] == {"unchanged": 3}
+    assert {len(version["_id"]) for version in collection.find()} == {module._ID.itemsize}
 
 
 def test_a_store_of_later_code_is_refused(store: DocumentStore) -> None:

@@ -30,6 +30,7 @@ from ingestion.load import LoadReport, load_warehouse, reconcile
 from ingestion.raw_files import LEDGER_COLUMNS, RawFiles
 from ingestion.registry import Dataset, registry
 from ingestion.replay import replay
+from ingestion.restore import restore_if_lost
 from ingestion.settings import Settings
 from ingestion.warehouse import open_warehouse
 
@@ -641,6 +642,94 @@ def test_a_damaged_version_is_not_put_back(
         replay(store, settings, BOTH, apply=True)
     assert everything(settings) == whole
     assert not database[COLLEGES.table].count_documents({})
+
+
+@pytest.mark.parametrize("instead", ["a copy of another", "another record"])
+def test_what_raw_alone_has_is_not_dropped_where_something_stands_in_its_place(
+    instead: str, store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    """MongoDB holds as many versions as it wrote, and one of raw's is not among them."""
+    run(store, colleges=[college("A"), college("B"), college("C")])
+    load(store, settings)
+    lost = database[COLLEGES.table].find_one({"record_key": {"$regex": "B"}})
+    if instead == "another record":
+        payload = college("Z")
+        key = record_key(payload, COLLEGES.key)
+        changed = {
+            "record_key": key,
+            "payload": orjson.dumps(payload).decode(),
+            "content_hash": content_hash(payload),
+        }
+        database[COLLEGES.table].update_one({"_id": lost["_id"]}, {"$set": changed})
+    else:
+        other = database[COLLEGES.table].find_one({"record_key": {"$regex": "A"}})
+        lose(database, "B")
+        database[COLLEGES.table].insert_one(other | {"_id": lost["_id"][:12] + other["_id"][12:]})
+    whole = everything(settings)
+    difference, _ = replay(store, settings, BOTH, apply=False).differences
+    assert difference.displaced == 1
+    with pytest.raises(ReconciliationError, match="rebuilding raw would lose them, and nobody"):
+        replay(store, settings, BOTH, apply=True)
+    assert everything(settings) == whole
+
+
+def test_a_row_that_stands_twice_in_raw_is_restored_once(
+    store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    run(store, colleges=[college("A"), college("B")], arrondissements=[arrondissement(1)])
+    load(store, settings)
+    whole = versions(database)
+    change(
+        settings,
+        f"insert into raw.{COLLEGES.table} select * from raw.{COLLEGES.table}"
+        " where record_key like '%A%'",
+    )
+    assert restored(database, settings) == 3
+    assert versions(database) == whole
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("delete from raw.{} where record_key like '%A%'", "are 1 versions, and its ledger says"),
+        ("drop table raw.{}", "are 0 versions, and its ledger says that 2 were written"),
+        (
+            "insert into raw.{0} select * replace (payload || ' ' as payload) from raw.{0}",
+            "is not what was stored there",
+        ),
+    ],
+)
+def test_raw_that_does_not_hold_what_its_ledger_says_is_not_restored_from(
+    statement: str, told: str, store: DocumentStore, settings: Settings, database: Any
+) -> None:
+    run(store, colleges=[college("A"), college("B")])
+    load(store, settings)
+    change(settings, statement.format(COLLEGES.table))
+    for _ in range(2):
+        with pytest.raises(ReconciliationError, match=told):
+            restored(database, settings)
+
+
+def restored(database: Any, settings: Settings) -> int:
+    """How many versions come back into an emptied MongoDB."""
+    database.client.drop_database(database.name)
+    store = DocumentStore(database)
+    store.prepare(registry().values())
+    with store.lock("test"):
+        return restore_if_lost(store, settings)
+
+
+def test_what_no_load_has_brought_yet_is_told_from_what_is_missing(
+    store: DocumentStore, settings: Settings
+) -> None:
+    run(store, colleges=[college("A"), college("B")])
+    load(store, settings)
+    run(store, colleges=[college("A", n=2), college("B")])
+    difference, _ = replay(store, settings, BOTH, apply=False).differences
+    assert difference.is_pending
+    change(settings, f"delete from raw.{COLLEGES.table} where record_key like '%A%'")
+    difference, _ = replay(store, settings, BOTH, apply=False).differences
+    assert (difference.missing, difference.pending, difference.is_pending) == (2, 1, False)
 
 
 def test_a_payload_that_was_altered_is_found_by_a_replay(
