@@ -1,4 +1,4 @@
-"""The document store: every version of every record, the ledger of runs, the quarantine, the lock.
+"""The document store: every version of every record, the ledger of runs, the quarantine.
 
 The collections are those of ``docs/architecture.md``. Three rules carry everything else:
 
@@ -18,24 +18,19 @@ import logging
 import os
 import platform
 import secrets
-import subprocess
 import sys
-import threading
-import time
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import orjson
-import pymongo
 from bson import Int64
 from bson.errors import BSONError
 from gridfs import GridFSBucket, NoFile
@@ -43,11 +38,24 @@ from numpy.typing import NDArray
 from pymongo import ASCENDING, DESCENDING, CursorType, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
-from ingestion.errors import LockedError, MixedOriginError, StoreError
+from ingestion.errors import MixedOriginError, StoreError
 from ingestion.mongod import mongodb_errors
 from ingestion.registry import Dataset, registry
+from ingestion.store_lock import HEARTBEAT_S, LEASE_S, StoreLock
+from ingestion.version_ids import (
+    ID,
+    ID_LAYOUT,
+    NO_HASH,
+    CurrentVersions,
+    KeyDigests,
+    digest,
+    first_halves,
+    halves,
+    version_id,
+    version_ids,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,16 +82,12 @@ VERSION_INDEX = [
 """For whoever looks a record up, or compares all versions in the order of keys: none of that
 touches a document."""
 
-DIGEST_BYTES = 16
 WRITERS = 2
 """Connections a page is written through at once."""
 LEAST_TO_SHARE = 500
 """Versions a connection is worth taking for."""
 PAGE_ROWS = 5_000
 """Versions written at a time."""
-LEASE_S = 60.0
-HEARTBEAT_S = 15.0
-RELEASE_TIMEOUT_S = 5.0
 ID_ROWS = 20_000
 """Ids in a reply: a megabyte."""
 MAX_LOST = 5
@@ -109,210 +113,6 @@ _REFUSALS = (BSONError, OverflowError, RecursionError, UnicodeError)
 # ... and the server's codes for one it will not store: bad value, too deep, invalid BSON, a name
 # with a dollar sign, a dot or nothing in it, failed validation, too large.
 _DOCUMENT_CODES = frozenset({2, 15, 22, 52, 55, 56, 57, 121, 10334, 17419, 17420})
-
-
-# -- keys ------------------------------------------------------------------------------------------
-
-
-def digest(record_key: str) -> bytes:
-    """The 16 bytes that stand for a record key where a million are held in memory.
-
-    Two keys with one digest are taken for the same; with 10⁹ keys that has odds of 10⁻²¹.
-    """
-    return hashlib.blake2b(record_key.encode(), digest_size=DIGEST_BYTES).digest()
-
-
-Halves = NDArray[np.uint64]
-"""Digests as pairs of whole numbers, in an array of shape (n, 2): in the order of their bytes.
-Numbers are sorted and found many times as fast as texts of bytes."""
-
-
-def _halves(digests: bytes | bytearray | NDArray[Any]) -> Halves:
-    return np.frombuffer(digests, dtype=">u8").reshape(-1, 2).astype(np.uint64)
-
-
-def _contents(content_hashes: bytes) -> Halves:
-    """The first halves of hashes of 32 bytes, one after the other."""
-    return np.ascontiguousarray(_halves(content_hashes)[::2])
-
-
-def _order(keys: Halves) -> NDArray[np.intp]:
-    """What sorts keys, equal ones in any order."""
-    order = np.argsort(keys[:, 0])
-    heads, tails = np.take(keys, order, axis=0).T
-    # Equal first halves with unequal second ones: with honest keys, hardly ever.
-    if np.any((heads[1:] == heads[:-1]) & (tails[1:] != tails[:-1])):
-        return np.lexsort((keys[:, 1], keys[:, 0]))
-    return order
-
-
-def _unequal(some: Halves, others: Halves) -> NDArray[np.bool_]:
-    unequal: NDArray[np.bool_] = (some[:, 0] != others[:, 0]) | (some[:, 1] != others[:, 1])
-    return unequal
-
-
-class _Sorted:
-    """Keys in order, to be found."""
-
-    def __init__(self, keys: Halves) -> None:
-        self._keys = keys
-        # Apart and in one piece, for that is what is searched.
-        self._heads = np.ascontiguousarray(keys[:, 0])
-
-    def find(self, wanted: Halves) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Where each of the wanted keys is, and whether it is there at all."""
-        if not len(self._keys):
-            return np.zeros(len(wanted), dtype=np.intp), np.zeros(len(wanted), dtype=bool)
-        last = len(self._keys) - 1
-        heads = np.ascontiguousarray(wanted[:, 0])
-        # In order they are found in half the time.
-        order = np.argsort(heads)
-        places = np.empty(len(wanted), dtype=np.intp)
-        places[order] = np.minimum(np.searchsorted(self._heads, np.take(heads, order)), last)
-        # More than one key may begin with the same half.
-        while True:
-            is_other = _unequal(np.take(self._keys, places, axis=0), wanted)
-            goes_on = is_other & (places < last)
-            goes_on[goes_on] = self._heads[places[goes_on] + 1] == heads[goes_on]
-            if not goes_on.any():
-                return places, ~is_other
-            places[goes_on] += 1
-
-
-class KeyDigests:
-    """The keys of one pull, as a multiset of 16-byte digests: 16 bytes of memory a key."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-        self._ordered: Halves | None = None
-
-    def __len__(self) -> int:
-        return len(self._bytes) // DIGEST_BYTES
-
-    def add(self, record_keys: Iterable[str]) -> None:
-        """Add a batch of record keys, repeated ones as often as they come."""
-        self.add_digests(b"".join(map(digest, record_keys)))
-
-    def add_digests(self, digests: bytes) -> None:
-        """Add a batch of keys by their digests, one after the other."""
-        self._bytes += digests
-        self._ordered = None
-
-    def duplicates(self) -> set[bytes]:
-        """The digests of the keys added more than once."""
-        keys = self._in_order()
-        repeated = keys[1:][~_unequal(keys[1:], keys[:-1])]
-        return {key.tobytes() for key in repeated.astype(">u8")}
-
-    def lacks(self, keys: Halves) -> NDArray[np.bool_]:
-        """Which keys were never added."""
-        return ~_Sorted(self._in_order()).find(keys)[1]
-
-    def _in_order(self) -> Halves:
-        if self._ordered is None:
-            keys = _halves(self._bytes)
-            self._ordered = np.take(keys, _order(keys), axis=0)
-        return self._ordered
-
-
-# -- the versions there are ------------------------------------------------------------------------
-
-# ``_id`` of a version: run, place among the versions of its load, key, content. That is all a load
-# must know of what is stored, so it reads one index. The place makes each load's ids rise, so that
-# they fill that index from left to right, which takes a third of the time that any order takes. Of
-# the content hash 16 bytes are kept; a tombstone has zeros there.
-_ID = np.dtype([("run", ">u8"), ("place", ">u4"), ("key", ">u8", 2), ("content", ">u8", 2)])
-_NO_HASH = bytes(16)
-ID_LAYOUT = 3
-"""Of `_ID`, noted in the store: 1 had run and key, 2 run, key and content."""
-
-
-def _version_id(
-    run_sequence: int, key: bytes = bytes(DIGEST_BYTES), content: bytes = _NO_HASH, place: int = 0
-) -> bytes:
-    """``_id`` of a version; of a run alone, the bound below all its versions."""
-    return run_sequence.to_bytes(8, "big") + place.to_bytes(4, "big") + key + content
-
-
-def _version_ids(run_sequence: int, place: int, keys: Halves, contents: Halves) -> list[bytes]:
-    """``_id`` of versions that follow each other from a place on."""
-    ids = np.empty(len(keys), dtype=_ID)
-    ids["run"], ids["key"], ids["content"] = run_sequence, keys, contents
-    ids["place"] = np.arange(place, place + len(keys))
-    return _split(ids)
-
-
-def _split(ids: NDArray[np.void]) -> list[bytes]:
-    text = ids.tobytes()
-    return [text[start : start + _ID.itemsize] for start in range(0, len(text), _ID.itemsize)]
-
-
-class CurrentVersions:
-    """The current version of every record of a dataset: 85 bytes each.
-
-    Two content hashes that agree in their first 16 bytes are taken for the same.
-    """
-
-    NEW, CHANGED, UNCHANGED, RESTORED = range(4)
-    """What a record may be, in the order of `PageCounts`."""
-
-    counts: dict[int, int]
-    """How many versions there are of each run, those of unfinished loads too."""
-
-    def __init__(self, replies: Iterable[bytes], finished: Set[int]) -> None:
-        """Read from replies of version ids, ascending; only versions of finished runs count."""
-        buffer = bytearray()
-        for reply in replies:
-            buffer += reply
-        ids = np.frombuffer(buffer, dtype=_ID)
-        runs, rows = np.unique(ids["run"].astype(np.uint64), return_counts=True)
-        self.counts = dict(zip(runs.tolist(), rows.tolist(), strict=True))
-        if not self.counts.keys() <= finished:
-            ids = ids[np.isin(ids["run"], np.array([*finished], dtype=np.uint64))]
-        keys = ids["key"].astype(np.uint64)
-        order = _order(keys)
-        keys = np.take(keys, order, axis=0)
-        is_first = np.ones(len(keys), dtype=bool)
-        is_first[1:] = _unequal(keys[1:], keys[:-1])
-        starts = np.flatnonzero(is_first)
-        # The ids come in the order of runs: of a key, the last of them is current.
-        current = np.maximum.reduceat(order, starts) if len(order) else order
-        self._ids = np.take(ids, current)
-        self._keys: Halves = np.take(keys, starts, axis=0)
-        self._contents: Halves = self._ids["content"].astype(np.uint64)
-        self._sorted = _Sorted(self._keys)
-        self._is_present = _unequal(self._contents, np.zeros((1, 2), dtype=np.uint64))
-
-    @property
-    def present(self) -> int:
-        """Records whose current version is no tombstone."""
-        return int(np.count_nonzero(self._is_present))
-
-    def compare(self, keys: Halves, contents: Halves) -> NDArray[np.int_]:
-        """What each record of a page is: ``NEW``, ``CHANGED``, ``UNCHANGED`` or ``RESTORED``.
-
-        Args:
-            keys: the digests of the records' keys.
-            contents: the first 16 bytes of their content hashes.
-        """
-        places, is_known = self._sorted.find(keys)
-        if not len(self._ids):
-            return np.full(len(keys), self.NEW)
-        is_other = _unequal(np.take(self._contents, places, axis=0), contents)
-        kinds = np.where(is_other, self.CHANGED, self.UNCHANGED)
-        kinds[~np.take(self._is_present, places)] = self.RESTORED
-        kinds[~is_known] = self.NEW
-        return kinds
-
-    def holds(self, keys: Halves) -> NDArray[np.bool_]:
-        """Which keys are those of present records."""
-        places, is_known = self._sorted.find(keys)
-        is_known[is_known] = self._is_present[places[is_known]]
-        return is_known
-
-    def missing(self, seen: KeyDigests) -> list[bytes]:
-        """The ids of the present records' current versions whose keys were not seen."""
-        return _split(self._ids[self._is_present & seen.lacks(self._keys)])
 
 
 # -- what a run and a load are ---------------------------------------------------------------------
@@ -625,11 +425,11 @@ class DocumentStore:
         """
         self.check_lock()
         with mongodb_errors(f"write records of {load.dataset.dataset_id}"):
-            keys = _halves(page.digests)
-            contents = _contents(page.content_hashes)
+            keys = halves(page.digests)
+            contents = first_halves(page.content_hashes)
             kinds = self._current(load).compare(keys, contents)
             fresh = np.flatnonzero(kinds != CurrentVersions.UNCHANGED)
-            ids = _version_ids(load.run.sequence, load.places, keys[fresh], contents[fresh])
+            ids = version_ids(load.run.sequence, load.places, keys[fresh], contents[fresh])
             load.places += len(ids)
             refused = self._insert(load, page, fresh.tolist(), ids)
             load.written.add_digests(keys[fresh].astype(">u8").tobytes())
@@ -649,14 +449,14 @@ class DocumentStore:
             StoreError: versions of finished loads are missing, or MongoDB is out of reach.
         """
         with mongodb_errors(f"read records of {load.dataset.dataset_id}"):
-            kinds = self._current(load).compare(_halves(digests), _contents(content_hashes))
+            kinds = self._current(load).compare(halves(digests), first_halves(content_hashes))
         is_unchanged: NDArray[np.bool_] = kinds == CurrentVersions.UNCHANGED
         return is_unchanged
 
     def are_present(self, load: Load, digests: bytes) -> NDArray[np.bool_]:
         """Which keys, by their digests one after the other, name a record that is present."""
         with mongodb_errors(f"read records of {load.dataset.dataset_id}"):
-            return self._current(load).holds(_halves(digests))
+            return self._current(load).holds(halves(digests))
 
     def missing_count(self, load: Load, seen: KeyDigests) -> int:
         """How many records `withdraw_missing` would withdraw."""
@@ -946,45 +746,18 @@ class DocumentStore:
 
     def present_count(self, dataset: Dataset) -> int:
         """How many records are present: counted over the versions, not read from the ledger."""
-        return sum(1 for _ in self.present_hashes(dataset))
-
-    def present_hashes(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
-        """(record key, content hash) of every present record, ascending by key; streamed."""
         with mongodb_errors(f"read the records of {dataset.dataset_id}"):
-            last = None
-            for key, _, content_hash in self.version_hashes(dataset):
-                if key != last and content_hash is not None:
-                    yield key, content_hash
-                last = key
-
-    def version_hashes(self, dataset: Dataset) -> Iterator[tuple[str, int, str | None]]:
-        """(record key, run sequence, content hash) of every version of a finished load.
-
-        Ascending by key and descending by run; the hash is None for a tombstone. Streamed.
-        """
-        with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
             finished = frozenset(self.finished_loads(dataset))
-            if not finished:
-                return  # the index comes with the first of them
-            for row in self._versions(dataset).find(
-                {},
-                {"_id": 0, "record_key": 1, "run_sequence": 1, "content_hash": 1},
-                sort=VERSION_INDEX,
-                hint=VERSION_INDEX,
-                batch_size=10_000,
-            ):
-                if row["run_sequence"] in finished:
-                    yield row["record_key"], int(row["run_sequence"]), row["content_hash"]
+            return CurrentVersions(self._read_ids(dataset), finished).present
 
     def version_batches(
-        self, dataset: Dataset, *, after: int = 0, up_to: int | None = None, batch_rows: int = 5_000
+        self, dataset: Dataset, *, after: int = 0, batch_rows: int = PAGE_ROWS
     ) -> Iterator[pa.RecordBatch]:
         """The versions of finished loads, for the warehouse.
 
         Args:
             dataset: the registry's entry.
             after: leave out versions up to this run sequence.
-            up_to: and those beyond this one; default all.
             batch_rows: most rows of a batch, and so the memory needed.
 
         Yields:
@@ -992,14 +765,10 @@ class DocumentStore:
             string, ``is_withdrawn`` bool, ``extracted_at`` timestamp[ms, UTC]; ascending by
             ``run_sequence``. ``content_hash`` and ``payload`` are null in a tombstone.
         """
-        wanted = [
-            sequence
-            for sequence in self.finished_loads(dataset, after=after)
-            if up_to is None or sequence <= up_to
-        ]
+        wanted = self.finished_loads(dataset, after=after)
         if not wanted:
             return
-        ids = {"$gte": _version_id(wanted[0]), "$lt": _version_id(wanted[-1] + 1)}
+        ids = {"$gte": version_id(wanted[0]), "$lt": version_id(wanted[-1] + 1)}
         with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
             for table in self._tables(
                 dataset,
@@ -1196,7 +965,7 @@ class DocumentStore:
     def _remove(self, table: str, sequence: int) -> None:
         """Remove what one run wrote for one dataset."""
         self.database[table].delete_many(
-            {"_id": {"$gte": _version_id(sequence), "$lt": _version_id(sequence + 1)}}
+            {"_id": {"$gte": version_id(sequence), "$lt": version_id(sequence + 1)}}
         )
         query = {"table": table, "run_sequence": sequence}
         for document in self._quarantine.find({**query, "raw": None}, {"_id": 1}):
@@ -1211,16 +980,19 @@ class DocumentStore:
 
     def _current(self, load: Load) -> CurrentVersions:
         if load.current is None:
-            replies = self._version_ids(load) if load.finished else ()
+            replies = (
+                self._read_ids(load.dataset, before=load.run.sequence) if load.finished else ()
+            )
             current = CurrentVersions(replies, load.finished.keys())
             self._check_complete(load, current.counts)
             load.current = current
         return load.current
 
-    def _version_ids(self, load: Load) -> Iterator[bytes]:
-        """The ids of the versions of earlier runs, ascending, some at a time."""
-        cursor = self._versions(load.dataset).find(
-            {"_id": {"$gte": _version_id(0), "$lt": _version_id(load.run.sequence)}},
+    def _read_ids(self, dataset: Dataset, *, before: int | None = None) -> Iterator[bytes]:
+        """The ids of versions, ascending, some at a time: of all runs, or of those before one."""
+        ids = {"$gte": version_id(0)} | ({} if before is None else {"$lt": version_id(before)})
+        cursor = self._versions(dataset).find(
+            {"_id": ids},
             {"_id": 1},
             hint=[("_id", ASCENDING)],
             batch_size=ID_ROWS,
@@ -1278,7 +1050,7 @@ class DocumentStore:
             for table in self.database.list_collection_names(filter={"name": {"$regex": "__"}}):
                 versions = self.database[table]
                 # Shorter than any of today's: MongoDB sorts by length first.
-                query = {"_id": {"$lt": bytes(_ID.itemsize)}}
+                query = {"_id": {"$lt": bytes(ID.itemsize)}}
                 count = 0
                 while old := list(versions.find(query, limit=SCAN_ROWS)):
                     self.check_lock()
@@ -1350,7 +1122,7 @@ class DocumentStore:
             )
         digests = b"".join(map(digest, keys))
         contents = np.zeros((len(keys), 2), dtype=np.uint64)
-        new_ids = _version_ids(load.run.sequence, load.places, _halves(digests), contents)
+        new_ids = version_ids(load.run.sequence, load.places, halves(digests), contents)
         load.places += len(keys)
         versions.insert_many(
             [
@@ -1450,16 +1222,16 @@ def _documents(load: Load, page: Page, fresh: Iterable[tuple[int, bytes]]) -> li
 
 def _with_new_id(version: Document) -> Document:
     """A version that older code wrote, under the id it gets now; the same every time."""
-    content = bytes.fromhex((version["content_hash"] or "")[:32]) or _NO_HASH
+    content = bytes.fromhex((version["content_hash"] or "")[:32]) or NO_HASH
     key = digest(version["record_key"])
-    return {**version, "_id": _version_id(version["run_sequence"], key, content)}
+    return {**version, "_id": version_id(version["run_sequence"], key, content)}
 
 
 def _restored(version: StoredVersion, place: int) -> Document:
     is_withdrawn = version.payload is None
-    content = bytes.fromhex((version.content_hash or "")[:32]) or _NO_HASH
+    content = bytes.fromhex((version.content_hash or "")[:32]) or NO_HASH
     return {
-        "_id": _version_id(version.run_sequence, digest(version.record_key), content, place),
+        "_id": version_id(version.run_sequence, digest(version.record_key), content, place),
         "record_key": version.record_key,
         "run_sequence": Int64(version.run_sequence),
         "content_hash": version.content_hash,
@@ -1551,183 +1323,3 @@ def _timestamp(value: str | datetime | None) -> datetime | None:
     if value is None:
         return None
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-# -- the lock --------------------------------------------------------------------------------------
-
-
-class StoreLock:
-    """The one lock of a store: a document that says who holds it. Use as a context manager.
-
-    A holder on this machine is alive while its process is. Of one elsewhere only its heartbeat is
-    known: it counts as dead a lease after the last one, by the MongoDB server's clock alone.
-    """
-
-    def __init__(
-        self,
-        locks: Collection[Document],
-        purpose: str,
-        *,
-        lease_s: float,
-        heartbeat_s: float,
-    ) -> None:
-        """``purpose`` is told to whoever finds the lock held; the heartbeat beats the lease."""
-        self._locks = locks
-        self._purpose = purpose
-        self._lease_s = lease_s
-        self._heartbeat_s = heartbeat_s
-        self._token = secrets.token_hex(16)
-        self._lost: str | None = None
-        self._released = threading.Event()
-        self._heart = threading.Thread(target=self._beat, name="store lock", daemon=True)
-
-    def __enter__(self) -> Self:
-        with mongodb_errors("take the lock of the document store"):
-            while not self._insert():
-                holder = self._holder()
-                if holder is None:
-                    continue
-                if not self._is_dead(holder):
-                    raise LockedError(self._complaint(holder))
-                log.warning(
-                    "taking over the lock of `%s`, process %s on %s: it is dead",
-                    holder["purpose"], holder["pid"], holder["host"],
-                )  # fmt: skip
-                # Only if it is still the one that was found dead.
-                self._locks.delete_one({"_id": "store", "token": holder["token"]})
-        self._heart.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._released.set()
-        try:
-            # Not for long: where MongoDB is gone, the error on its way out says so.
-            with pymongo.timeout(RELEASE_TIMEOUT_S):
-                self._locks.delete_one({"_id": "store", "token": self._token})
-        except PyMongoError as error:
-            log.warning(
-                "could not release the lock (%s); the next run on this machine takes it over",
-                type(error).__name__,
-            )
-
-    def check(self) -> None:
-        """Make sure that the lock is still held.
-
-        Raises:
-            LockedError: it was lost; what is being written must not be committed.
-        """
-        if self._lost:
-            raise LockedError(f"This run lost the lock of the store and stops: {self._lost}")
-
-    def confirm(self) -> None:
-        """As `check`, asking MongoDB and not the heartbeat."""
-        with mongodb_errors("make sure of the lock of the document store"):
-            if not self._locks.find_one({"_id": "store", "token": self._token}, {"_id": 1}):
-                self._lost = self._lost or "another run took it over."
-        self.check()
-
-    def _insert(self) -> bool:
-        # A pipeline, because only there the server's clock can be written.
-        document = {
-            "_id": "store",
-            "token": self._token,
-            "host": {"$literal": platform.node()},
-            "pid": os.getpid(),
-            "process_started": _process_started(os.getpid()),
-            "machine": {"$literal": _machine()},
-            "purpose": {"$literal": self._purpose},
-            "since": "$$NOW",
-            "renewed_at": "$$NOW",
-        }
-        try:
-            self._locks.update_one(
-                {"_id": "store", "token": {"$exists": False}},
-                [{"$replaceWith": document}],
-                upsert=True,
-            )
-        except DuplicateKeyError:
-            return False
-        return True
-
-    def _holder(self) -> Document | None:
-        age = {"$divide": [{"$subtract": ["$$NOW", "$renewed_at"]}, 1000]}
-        return next(self._locks.aggregate([{"$set": {"age_s": age}}]), None)
-
-    def _is_dead(self, holder: Document) -> bool:
-        if holder["machine"] == _machine():
-            return not _is_alive(holder["pid"], holder["process_started"])
-        if holder["age_s"] >= 0:
-            return bool(holder["age_s"] > self._lease_s)
-        # The server's clock was set back. Who lives renews the lock by the new one.
-        time.sleep(2 * self._heartbeat_s)
-        later = self._holder()
-        return later is not None and later["renewed_at"] == holder["renewed_at"]
-
-    def _complaint(self, holder: Document) -> str:
-        elsewhere = holder["machine"] != _machine()
-        return (
-            f"`{holder['purpose']}` holds this store: process {holder['pid']} on "
-            f"{holder['host']}, since {holder['since']:%Y-%m-%d %H:%M:%S} UTC. Wait until it ends"
-            + (
-                f"; if that machine is gone, the lock frees itself within {self._lease_s:g} s."
-                if elsewhere
-                else ", or stop that process; the lock of a dead one is taken over by itself."
-            )
-        )
-
-    def _beat(self) -> None:
-        renewed = time.monotonic()
-        while not self._released.wait(self._heartbeat_s):
-            try:
-                found = self._locks.update_one(
-                    {"_id": "store", "token": self._token},
-                    [{"$set": {"renewed_at": "$$NOW"}}],
-                )
-            except PyMongoError as error:
-                if time.monotonic() - renewed > self._lease_s:
-                    self._lost = f"MongoDB was out of reach for too long ({type(error).__name__})."
-                    return
-                continue
-            if not found.matched_count:
-                self._lost = "another run took it over."
-                return
-            renewed = time.monotonic()
-
-
-def _machine() -> str:
-    """Names what a process id is unique in: this boot of this kernel, this pid namespace."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return f"{platform.node()} {uuid.getnode():x}"
-
-
-def _is_alive(pid: int, started: str | None) -> bool:
-    """Whether the process that had this id and start time still runs."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    now = _process_started(pid)
-    return now is None or started is None or now == started
-
-
-def _process_started(pid: int) -> str | None:
-    """When a process started, in any unit that tells two with one id apart.
-
-    Empty for one that ended and was not waited for; None where it cannot be told.
-    """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        told = subprocess.run(  # noqa: S603 — no shell, and the one argument is a number
-            ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
-            capture_output=True, text=True, check=False, timeout=10,
-        )  # fmt: skip
-        return told.stdout.strip() or None
-    # The second field is the program's name in brackets, and may hold spaces and brackets.
-    state, *fields = text.rpartition(")")[2].split()
-    return "" if state in "ZX" else fields[18]

@@ -26,16 +26,7 @@ from ingestion.canonical import (
     salvage_key,
 )
 from ingestion.dlt_runtime import fresh_pipeline
-from ingestion.document_store import (
-    COUNTS,
-    PAGE_ROWS,
-    DocumentStore,
-    KeyDigests,
-    Load,
-    Page,
-    Run,
-    digest,
-)
+from ingestion.document_store import COUNTS, PAGE_ROWS, DocumentStore, Load, Page, Run
 from ingestion.errors import (
     CollegesError,
     DiskFullError,
@@ -48,6 +39,7 @@ from ingestion.errors import (
 from ingestion.portal import PortalClient, PortalMovedError, Probe, decide_refresh
 from ingestion.profile import Profiler, compare_profiles, in_words
 from ingestion.registry import Dataset
+from ingestion.version_ids import KeyDigests, digest
 
 if TYPE_CHECKING:
     import pyarrow as pa

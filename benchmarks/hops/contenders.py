@@ -79,8 +79,9 @@ def write(portal_url: str) -> None:
     import numpy as np
 
     from ingestion.canonical import content_digest, parse_record, record_key
-    from ingestion.document_store import DocumentStore, KeyDigests, Page, digest
+    from ingestion.document_store import DocumentStore, Page
     from ingestion.mongod import connect
+    from ingestion.version_ids import KeyDigests, digest
 
     counts, clock, fresh = Counter[str](), _Clock(), list[tuple[str, bytes, bytes, bytes]]()
 

@@ -10,8 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,28 +19,25 @@ from typing import Any
 import orjson
 import pytest
 from bson import Int64
-from hypothesis import given
-from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.database import Database
 
 from ingestion import document_store as module
+from ingestion import store_lock
 from ingestion.canonical import MAX_KEY_BYTES, MAX_RECORD_BYTES
 from ingestion.document_store import (
-    CurrentVersions,
     DocumentStore,
-    KeyDigests,
     Load,
     Page,
     PageCounts,
     Run,
-    StoreLock,
-    digest,
 )
 from ingestion.errors import LockedError, MixedOriginError, StoreError
 from ingestion.mongod import EmbeddedMongod, connect, find_mongod
 from ingestion.registry import Dataset, Portal
 from ingestion.settings import PROJECT_DIR, Settings
+from ingestion.store_lock import LEASE_S, StoreLock
+from ingestion.version_ids import ID, ID_LAYOUT, KeyDigests, digest, version_id
 
 SCHOOLS = Dataset(
     dataset_id="invented-schools",
@@ -123,7 +119,14 @@ def versions(store: DocumentStore, **options: Any) -> list[tuple[str, int, int |
 
 
 def present(store: DocumentStore) -> dict[str, str]:
-    return {orjson.loads(key)[0]: found for key, found in store.present_hashes(SCHOOLS)}
+    """Name → content hash of every present record, as any reader of the collection finds them."""
+    finished = store.finished_loads(SCHOOLS)
+    found = {}
+    for version in store.database[SCHOOLS.table].find(
+        {"run_sequence": {"$in": finished}}, sort=[("run_sequence", 1)]
+    ):
+        found[orjson.loads(version["record_key"])[0]] = version["content_hash"]
+    return {name: content for name, content in found.items() if content is not None}
 
 
 # -- versions --------------------------------------------------------------------------------------
@@ -150,7 +153,6 @@ def test_every_version_is_kept(store: DocumentStore) -> None:
         ("b", first, 1), ("b", first + 1, 2), ("b", first + 3, None), ("b", first + 5, 9),
         ("c", first, 1), ("c", first + 1, None), ("c", first + 2, 1), ("c", first + 3, 3),
     ]  # fmt: skip
-    assert len(list(store.version_hashes(SCHOOLS))) == 9
 
 
 def test_a_version_is_what_was_received(store: DocumentStore) -> None:
@@ -231,7 +233,7 @@ def test_looking_versions_up_touches_no_document(store: DocumentStore) -> None:
     columns = {"_id": 0, "record_key": 1, "run_sequence": 1, "content_hash": 1}
     for finder in (
         versions.find({}, columns).sort(module.VERSION_INDEX).hint(module.VERSION_INDEX),
-        versions.find({"_id": {"$gte": module._version_id(0)}}, {"_id": 1}).hint([("_id", 1)]),
+        versions.find({"_id": {"$gte": version_id(0)}}, {"_id": 1}).hint([("_id", 1)]),
     ):
         plan = finder.explain()
         assert plan["executionStats"]["totalDocsExamined"] == 0
@@ -250,9 +252,6 @@ def test_hop_2_reads_in_order_and_only_what_is_asked_for(store: DocumentStore) -
     sequences = [pull(store, {"a": size, "b": size})[0] for size in range(4)]
     assert [sequence for _, sequence, _ in versions(store)] == sorted(sequences * 2)
     assert {s for _, s, _ in versions(store, after=sequences[1])} == set(sequences[2:])
-    assert {s for _, s, _ in versions(store, after=sequences[0], up_to=sequences[2])} == set(
-        sequences[1:3]
-    )
     assert versions(store, after=sequences[-1]) == []
     assert [batch.num_rows for batch in store.version_batches(SCHOOLS, batch_rows=3)] == [3, 3, 2]
     assert store.finished_loads(SCHOOLS) == sequences
@@ -271,7 +270,7 @@ def test_an_unfinished_load_is_invisible_and_then_removed(store: DocumentStore) 
     # Here the process dies.
     assert {sequence for _, sequence, _ in versions(store)} == {first}
     assert set(present(store)) == {"a", "b"}
-    assert len(list(store.version_hashes(SCHOOLS))) == 2
+    assert store.present_count(SCHOOLS) == 2
     assert [row["run_sequence"] for row in store.ledger_rows()] == [first]
 
     with store.lock("the next run"):
@@ -422,113 +421,6 @@ def test_quarantine_keeps_any_bytes_once(store: DocumentStore) -> None:
     assert store.database["quarantine.files"].count_documents({}) == 1
 
 
-# -- the keys of a pull ----------------------------------------------------------------------------
-
-
-def keys_of(numbers: Iterable[int]) -> bytes:
-    return b"".join(digest(str(number)) for number in numbers)
-
-
-NUMBERS = st.lists(st.integers(0, 400), max_size=300)
-
-
-@given(NUMBERS, NUMBERS, st.integers(1, 50))
-def test_key_digests_are_a_multiset(added: list[int], asked: list[int], batch: int) -> None:
-    keys = KeyDigests()
-    for start in range(0, len(added), batch):
-        keys.add([str(number) for number in added[start : start + batch]])
-        keys.duplicates()  # sorting in between loses nothing
-    assert len(keys) == len(added)
-    repeated = [n for n, times in Counter(added).items() if times > 1]
-    assert keys.duplicates() == {digest(str(number)) for number in repeated}
-    lacks = keys.lacks(module._halves(keys_of(asked)))
-    assert lacks.tolist() == [number not in set(added) for number in asked]
-
-
-def current_versions(ids: Iterable[bytes], finished: Set[int]) -> CurrentVersions:
-    """Of versions with these ids, as MongoDB sends them, in two replies."""
-    ordered = sorted(ids)
-    return CurrentVersions([b"".join(ordered[:50]), b"".join(ordered[50:])], finished)
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 9), st.integers(0, 40), st.integers(0, 2)), max_size=200),
-    st.sets(st.integers(1, 9)),
-    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 2)), max_size=100),
-)
-def test_current_versions_are_the_last_of_finished_runs(
-    stored: list[tuple[int, int, int]], finished: set[int], page: list[tuple[int, int]]
-) -> None:
-    """Against the same in plain Python: (run, key, content), where content 0 is a tombstone."""
-    stored = list({(run, key): (run, key, content) for run, key, content in stored}.values())
-    hashes = [bytes(16), b"\x01" + bytes(15), bytes(14) + b"\x02\x00"]
-    ids = [
-        module._version_id(run, digest(str(key)), hashes[content], place)
-        for place, (run, key, content) in enumerate(stored)
-    ]
-    current = current_versions(ids, finished)
-
-    truth = {key: content for run, key, content in sorted(stored) if run in finished}
-    expected = []
-    for key, content in page:
-        if key not in truth:
-            expected.append(CurrentVersions.NEW)
-        elif truth[key] == 0:
-            expected.append(CurrentVersions.RESTORED)
-        else:
-            is_same = truth[key] == content
-            expected.append(CurrentVersions.UNCHANGED if is_same else CurrentVersions.CHANGED)
-    keys = module._halves(keys_of(key for key, _ in page))
-    found = current.compare(keys, module._halves(b"".join(hashes[c] for _, c in page)))
-    assert found.tolist() == expected
-    assert current.holds(keys).tolist() == [bool(truth.get(key)) for key, _ in page]
-    assert current.present == sum(map(bool, truth.values()))
-    assert current.counts == Counter(run for run, _, _ in stored)
-
-    seen = KeyDigests()
-    seen.add([str(key) for key, _ in page])
-    gone = [key for key in truth.keys() - dict(page).keys() if truth[key]]
-    missing = current.missing(seen)
-    assert sorted(i[12:28] for i in missing) == sorted(digest(str(key)) for key in gone)
-    assert set(missing) <= set(ids)
-
-
-def test_digests_that_agree_in_their_first_half_are_told_apart() -> None:
-    halves = [bytes([n]) * 8 for n in range(1, 5)]
-    kept = [first + second for first in halves[::2] for second in halves[:3]]
-    hashes = [bytes([n]) * 16 for n in range(1, len(kept) + 1)]
-    # In any order, and each twice: the later run's is current.
-    ids = [
-        module._version_id(run, key, hashes[place] if run == 2 else b"\xff" * 16, 9 - place)
-        for run in (1, 2)
-        for place, key in enumerate(kept)
-    ]
-    current = current_versions(ids, {1, 2})
-
-    def compare(keys: list[bytes], contents: list[bytes]) -> list[int]:
-        found = module._halves(b"".join(keys)), module._halves(b"".join(contents))
-        return current.compare(*found).tolist()
-
-    assert compare(kept, hashes) == [CurrentVersions.UNCHANGED] * len(kept)
-    assert compare(kept[::-1], hashes) == [CurrentVersions.CHANGED] * len(kept)
-    others = [first + halves[3] for first in halves]
-    assert compare(others, hashes[:4]) == [CurrentVersions.NEW] * 4
-    keys = KeyDigests()
-    keys.add_digests(b"".join([*kept, *kept[:2], *others]))
-    assert keys.duplicates() == set(kept[:2])
-    assert not keys.lacks(module._halves(b"".join([*others, *kept]))).any()
-
-
-def test_digests_that_end_in_zero_bytes_stay_whole() -> None:
-    numbers = [n for n in range(2_000) if digest(str(n)).endswith(b"\0")]
-    assert numbers
-    keys = KeyDigests()
-    keys.add([str(n) for n in numbers] * 2)
-    assert keys.duplicates() == {digest(str(n)) for n in numbers}
-    ids = [module._version_id(1, digest(str(n)), b"\x01" + bytes(15)) for n in numbers]
-    assert sorted(current_versions(ids, {1}).missing(KeyDigests())) == sorted(ids)
-
-
 # -- damage and older code -------------------------------------------------------------------------
 
 
@@ -599,7 +491,7 @@ def test_versions_under_the_ids_of_older_code_are_adopted(
     with store.lock("test"):
         pass
     assert sorted(collection.find(), key=str) == sorted(adopted, key=str)
-    assert store.identity()["id_layout"] == module.ID_LAYOUT
+    assert store.identity()["id_layout"] == ID_LAYOUT
     assert pull(store, {"a": 2, "b": 1, "c": 1})[1] == {"unchanged": 2, "restored": 1}
 
 
@@ -623,7 +515,7 @@ def test_older_code_may_have_run_in_between(store: DocumentStore) -> None:
     with store.lock("test"):
         pass
     assert pull(store, {"a": 1, "b": 1, "c": 1})[1] == {"unchanged": 3}
-    assert {len(version["_id"]) for version in collection.find()} == {module._ID.itemsize}
+    assert {len(version["_id"]) for version in collection.find()} == {ID.itemsize}
 
 
 def test_a_store_of_later_code_is_refused(store: DocumentStore) -> None:
@@ -781,7 +673,8 @@ def plant(store: DocumentStore, **holder: Any) -> None:
     ago = holder.pop("ago", 0)
     document = {
         "token": "another", "host": "another", "pid": os.getpid(), "purpose": "a test",
-        "process_started": module._process_started(os.getpid()), "machine": "elsewhere", **holder,
+        "process_started": store_lock._process_started(os.getpid()), "machine": "elsewhere",
+        **holder,
     }  # fmt: skip
     store.database["locks"].update_one(
         {"_id": "store"},
@@ -794,19 +687,19 @@ def plant(store: DocumentStore, **holder: Any) -> None:
 
 
 def test_a_reused_process_id_is_not_the_holder(store: DocumentStore) -> None:
-    plant(store, machine=module._machine())
+    plant(store, machine=store_lock._machine())
     with pytest.raises(LockedError), store.lock("b"):
         pass
-    plant(store, machine=module._machine(), process_started="long ago")
+    plant(store, machine=store_lock._machine(), process_started="long ago")
     with store.lock("b"):
         pass
 
 
 def test_a_holder_elsewhere_is_judged_by_its_heartbeat(store: DocumentStore) -> None:
-    plant(store, ago=module.LEASE_S - 10)
+    plant(store, ago=LEASE_S - 10)
     with pytest.raises(LockedError, match=r"frees itself within 60 s"), store.lock("b"):
         pass
-    plant(store, ago=module.LEASE_S + 10)
+    plant(store, ago=LEASE_S + 10)
     with store.lock("b"):
         pass
 

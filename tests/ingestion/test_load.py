@@ -18,7 +18,7 @@ import pytest
 
 import ingestion.load
 from ingestion.canonical import content_hash, record_key
-from ingestion.document_store import DocumentStore, KeyDigests, Load, Page, Run
+from ingestion.document_store import DocumentStore, Load, Page, Run
 from ingestion.errors import (
     LockedError,
     ReconciliationError,
@@ -32,6 +32,7 @@ from ingestion.registry import Dataset, registry
 from ingestion.replay import replay
 from ingestion.restore import restore_if_lost
 from ingestion.settings import Settings
+from ingestion.version_ids import KeyDigests
 from ingestion.warehouse import open_warehouse
 
 COLLEGES = registry()["etablissements-scolaires-colleges"]

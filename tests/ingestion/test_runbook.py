@@ -14,7 +14,7 @@ from ingestion.canonical import Reason
 from ingestion.settings import PROJECT_DIR
 
 RUNBOOK = PROJECT_DIR / "docs" / "runbook.md"
-COMPLETE = ("document_store", "extract", "load", "replay", "restore")
+COMPLETE = ("document_store", "extract", "load", "replay", "restore", "store_lock")
 """Modules each of whose errors and warnings must be in the runbook."""
 SETTINGS = frozenset({"COLLEGES_HOME"})
 """Names between backticks that are no message."""
