@@ -42,6 +42,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
 from ingestion.errors import MixedOriginError, StoreError
 from ingestion.mongod import mongodb_errors
+from ingestion.raw_replies import RawReplies
 from ingestion.registry import Dataset, registry
 from ingestion.store_lock import HEARTBEAT_S, LEASE_S, StoreLock
 from ingestion.version_ids import (
@@ -92,8 +93,8 @@ ID_ROWS = 20_000
 """Ids in a reply: a megabyte."""
 MAX_LOST = 5
 """Runs named in the error about lost versions."""
-SCAN_ROWS = 1_000
-"""Versions in a reply. A megabyte is read into memory that is warm; 20 000 take twice as long."""
+SCAN_ROWS = 2_000
+"""Versions in a reply: two megabytes. 20 000 take twice as long, in memory that is not warm."""
 WRITTEN_COUNTS = ("rows_new", "rows_changed", "rows_restored", "rows_withdrawn")
 """What the versions a load wrote add up to."""
 VERSION_FIELDS = (
@@ -928,10 +929,9 @@ class DocumentStore:
         }
         schema = Schema({name: types.get(name, pa.string()) for name in columns})
         versions = self._versions(dataset)
-        replies = versions.find_raw_batches(
-            query, {"_id": 0, **dict.fromkeys(columns, 1)}, **options
-        )
-        for reply in replies:
+        for reply in RawReplies(
+            versions, query, {"_id": 0, **dict.fromkeys(columns, 1)}, **options
+        ):
             context = PyMongoArrowContext(schema, codec_options=versions.codec_options)
             context.process_bson_stream(reply)
             yield context.finish()

@@ -35,6 +35,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, quote_plus, unquote_plus
 
+import pymongo.common
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import (
@@ -496,6 +497,9 @@ def _database(uri: str, timeout_ms: int) -> Iterator[Database[Document]]:
 
 
 def _client(uri: str, timeout_ms: int) -> MongoClient[Document]:
+    # A process waits at its end for pymongo's threads: half a second, by default, for one that
+    # listens to the server, or sleeps.
+    pymongo.common.MIN_HEARTBEAT_INTERVAL = 0.05
     return MongoClient(
         uri,
         appname="paris-colleges",
@@ -506,6 +510,7 @@ def _client(uri: str, timeout_ms: int) -> MongoClient[Document]:
         journal=True,
         # A secondary may lag: what an earlier run wrote would be written again.
         readPreference="primary",
+        serverMonitoringMode="poll",
         serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=10_000,
         # One reply: building an index on a large collection is the slowest.

@@ -78,7 +78,7 @@ LEDGER_COLUMNS: Columns = {
     "error": _TEXT,
 }
 
-ROW_GROUP_BYTES = 32 * 1024 * 1024
+ROW_GROUP_BYTES = 8 * 1024 * 1024
 """Of Arrow memory: what is written at once, whatever the size of the load."""
 
 
@@ -246,7 +246,7 @@ def _write_parquet(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[in
     with pq.ParquetWriter(
         path,
         _schema(),
-        compression="snappy",
+        compression="lz4",
         use_dictionary=["run_sequence", "run_id", "extracted_at"],
         write_statistics=False,
     ) as writer:

@@ -82,8 +82,8 @@ def test_current_versions_are_the_last_of_finished_runs(
 
 
 def test_digests_that_agree_in_their_first_half_are_told_apart() -> None:
-    halves = [bytes([n]) * 8 for n in range(1, 5)]
-    kept = [first + second for first in halves[::2] for second in halves[:3]]
+    parts = [bytes([n]) * 8 for n in range(1, 5)]
+    kept = [first + second for first in parts[::2] for second in parts[:3]]
     hashes = [bytes([n]) * 16 for n in range(1, len(kept) + 1)]
     # In any order, and each twice: the later run's is current.
     ids = [
@@ -99,7 +99,7 @@ def test_digests_that_agree_in_their_first_half_are_told_apart() -> None:
 
     assert compare(kept, hashes) == [CurrentVersions.UNCHANGED] * len(kept)
     assert compare(kept[::-1], hashes) == [CurrentVersions.CHANGED] * len(kept)
-    others = [first + halves[3] for first in halves]
+    others = [first + parts[3] for first in parts]
     assert compare(others, hashes[:4]) == [CurrentVersions.NEW] * 4
     keys = KeyDigests()
     keys.add_digests(b"".join([*kept, *kept[:2], *others]))
