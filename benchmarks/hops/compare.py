@@ -281,7 +281,10 @@ class Bench:
 @click.command()
 @click.option("--records", default=1_000_000, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--sizes", default="10000,100000", show_default=True, help="More, for the plot.")
+@click.option(
+    "--sizes", default="10000,100000", show_default=True,
+    help="More, for the plot, which also keeps those of earlier runs.",
+)  # fmt: skip
 @click.option("--slice", "slice_", default=5_000, show_default=True, help="Of the slowest rivals.")
 @click.option("--hop-2-only", is_flag=True, help="Compare hop 2 alone, on one filled store.")
 @click.option("--out", default=measure.RESULTS / "hops", show_default=True, type=Path)
@@ -308,17 +311,16 @@ def main(records: int, rounds: int, sizes: str, slice_: int, hop_2_only: bool, o
 
 def _write(out: Path, measured: dict[int, Results], records: int, mongod: str) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.with_suffix(".json").write_text(
-        json.dumps(
-            [
-                {"size": size, "hop": hop, "name": name, "rounds": [asdict(t) for t in taken]}
-                for size, results in measured.items()
-                for (hop, name), taken in results.items()
-            ],
-            indent=1,
-        ),
-        encoding="utf-8",
-    )
+    figures = out.with_suffix(".json")
+    # Sizes that an earlier run measured stay for the plot: the greatest takes longest by far.
+    before = json.loads(figures.read_text(encoding="utf-8")) if figures.exists() else []
+    now = [
+        {"size": size, "hop": hop, "name": name, "rounds": [asdict(t) for t in taken]}
+        for size, results in measured.items()
+        for (hop, name), taken in results.items()
+    ]
+    kept = [entry for entry in before if entry["size"] not in measured]
+    figures.write_text(json.dumps(kept + now, indent=1), encoding="utf-8")
     if records in measured:
         report = render(measured[records], records, mongod)
         out.with_suffix(".md").write_text(report, encoding="utf-8")

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +76,21 @@ def extract(portal_url: str, force: bool) -> None:
 @_portal
 def write(portal_url: str) -> None:
     """This project's document store alone: records already parsed, keyed and hashed."""
-    import numpy as np
-
     from ingestion.canonical import content_digest, parse_record, record_key
     from ingestion.document_store import DocumentStore, Page
     from ingestion.mongod import connect
     from ingestion.version_ids import KeyDigests, digest
 
-    counts, clock, fresh = Counter[str](), _Clock(), list[tuple[str, bytes, bytes, bytes]]()
+    counts, clock = Counter[str](), _Clock()
+    fresh: list[list[Any]] = [[], [], [], []]
 
     def write_page(load: Any) -> Counter[str]:
-        keys, digests, hashes, payloads = zip(*fresh, strict=True)
+        keys, digests, hashes, payloads = fresh
         page = Page(keys, b"".join(digests), b"".join(hashes), payloads)
-        fresh.clear()
-        return Counter(store.write_page(load, page).as_ledger())
+        written = Counter(store.write_page(load, page).as_ledger())
+        for column in fresh:
+            column.clear()
+        return written
 
     with connect(Settings.from_environment()) as database:
         store = DocumentStore(database)
@@ -106,14 +107,13 @@ def write(portal_url: str) -> None:
                 seen.add_digests(b"".join(digests))
                 is_unchanged = store.are_unchanged(load, b"".join(digests), b"".join(hashes))
                 counts["rows_unchanged"] += int(is_unchanged.sum())
-                fresh += [
-                    (keys[row], digests[row], hashes[row], lines[row])
-                    for row in np.flatnonzero(~is_unchanged).tolist()
-                ]
-                if len(fresh) >= 5 * PAGE:
+                is_fresh = (~is_unchanged).tolist()
+                for column, values in zip(fresh, (keys, digests, hashes, lines), strict=True):
+                    column += compress(values, is_fresh)
+                if len(fresh[0]) >= 5 * PAGE:
                     counts += write_page(load)
         with clock:
-            if fresh:
+            if fresh[0]:
                 counts += write_page(load)
             assert not seen.duplicates()
             counts["rows_withdrawn"] = store.withdraw_missing(load, seen)
