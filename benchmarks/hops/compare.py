@@ -163,7 +163,7 @@ class Bench:
         """Every contender once; without hop 1 the store is filled in the first round alone."""
         with portal(self._states[0]) as first, portal(self._states[1]) as changed:
             if hop_1 or not number:
-                self._hop_1(first, rivals=rivals and hop_1, slice_=slice_)
+                self._hop_1(first, again=hop_1, rivals=rivals and hop_1, slice_=slice_)
             self._hop_2(rivals=rivals, slice_=slice_)
             # Without hop 1 the records stay changed: every other round changes them back.
             other = first if number % 2 and not hop_1 else changed
@@ -176,11 +176,12 @@ class Bench:
                 self._go(1, WHOLE_IDLE, "whole", "extract", "--portal", first)
                 self._drop("whole")
 
-    def _hop_1(self, portal_url: str, *, rivals: bool, slice_: int) -> None:
+    def _hop_1(self, portal_url: str, *, again: bool, rivals: bool, slice_: int) -> None:
         source = ("--portal", portal_url)
         self._drop(OURS)
         self._go(1, f"{PROJECT}, {FIRST}", OURS, "write", *source)
-        self._go(1, f"{PROJECT}, {AGAIN}", OURS, "write", *source)
+        if again:
+            self._go(1, f"{PROJECT}, {AGAIN}", OURS, "write", *source)
         if rivals:
             self._drop("rival")
             self._go(1, f"{BULK}, {FIRST}", "rival", "bulk", *source)
