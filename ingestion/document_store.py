@@ -109,6 +109,9 @@ VERSION_FIELDS = (
 # A quarantined line above this goes to GridFS: with its frame it must stay under 16 MiB.
 MAX_INLINE_BYTES = 15 * 1024 * 1024
 
+# A document of nothing but a version's ``_id``: before it stand size, type, name, size and kind.
+_ID_DOCUMENT = np.dtype([("head", "V14"), ("id", ID), ("end", "V1")])
+
 # What pymongo raises for a document that cannot be sent, ...
 _REFUSALS = (BSONError, OverflowError, RecursionError, UnicodeError)
 # ... and the server's codes for one it will not store: bad value, too deep, invalid BSON, a name
@@ -991,16 +994,15 @@ class DocumentStore:
     def _read_ids(self, dataset: Dataset, *, before: int | None = None) -> Iterator[bytes]:
         """The ids of versions, ascending, some at a time: of all runs, or of those before one."""
         ids = {"$gte": version_id(0)} | ({} if before is None else {"$lt": version_id(before)})
-        cursor = self._versions(dataset).find(
+        for reply in RawReplies(
+            self._versions(dataset),
             {"_id": ids},
             {"_id": 1},
             hint=[("_id", ASCENDING)],
             batch_size=ID_ROWS,
             cursor_type=self._streaming,
-        )
-        # As documents of one field: pymongo takes twice as long over the raw reply.
-        while documents := cursor.to_list(ID_ROWS):
-            yield b"".join([document["_id"] for document in documents])
+        ):
+            yield np.frombuffer(reply, dtype=_ID_DOCUMENT)["id"].tobytes()
 
     def _check_complete(self, load: Load, counts: Mapping[int, int]) -> None:
         """Compare the versions there are with what the ledger says was written."""

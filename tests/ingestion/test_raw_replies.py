@@ -33,6 +33,17 @@ def test_a_reply_is_cut_where_its_documents_begin_and_end(
     assert take_apart(bson.encode(reply)) == (expected, cursor_id)
 
 
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 99, 100, 101, 1_234, 12_345])
+@pytest.mark.parametrize("odd", [None, 0, 5, -1])
+def test_documents_of_one_size_are_cut_at_once(count: int, odd: int | None) -> None:
+    """And one that is larger, wherever it stands, is no reason to cut wrongly."""
+    documents = [{"_id": number.to_bytes(44, "big")} for number in range(count)]
+    if odd is not None:
+        documents[odd % count] = {"_id": bytes(45)}
+    expected = b"".join(map(bson.encode, documents))
+    assert take_apart(bson.encode({"firstBatch": documents, "id": bson.Int64(7)})) == (expected, 7)
+
+
 @pytest.mark.parametrize("reply", [{"firstBatch": [1, 2]}, {"x": b"", "firstBatch": []}])
 def test_what_is_no_reply_is_refused(reply: dict[str, Any]) -> None:
     with pytest.raises(InvalidBSON):
