@@ -1,7 +1,7 @@
 -- Datasets whose latest pull withdrew nothing: it fell below the volume floor of the registry, or
 -- had lines that do not say which record they are. A warning: the marts are right, they only stand
--- still, and the run that pulled has already failed. `colleges run --accept-shrink` lets the records
--- go where the portal means it.
+-- still, and the run that pulled has already failed. `colleges run --accept-shrink` lets records go
+-- where the portal means it.
 {{ config(severity='warn') }}
 
 with
