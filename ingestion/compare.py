@@ -284,10 +284,7 @@ class Difference:
     @property
     def is_pending(self) -> bool:
         """Whether nothing differs but what is yet to be loaded."""
-        return bool(self) and self == replace(
-            self, missing=self.pending, extra=0, different=0, altered_in_mongodb=0, to_put_back=0,
-            unaccounted=0,
-        )  # fmt: skip
+        return 0 < self.missing == self.pending and not replace(self, missing=0)
 
     @property
     def why_not_rebuild(self) -> str | None:

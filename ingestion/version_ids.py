@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Set
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ Halves = NDArray[np.uint64]
 Numbers are sorted and found many times as fast as texts of bytes."""
 
 
-def halves(digests: bytes | bytearray | NDArray[Any]) -> Halves:
+def halves(digests: bytes | bytearray) -> Halves:
     """Digests of 16 bytes, one after the other, as numbers."""
     return np.frombuffer(digests, dtype=">u8").reshape(-1, 2).astype(np.uint64)
 

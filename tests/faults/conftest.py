@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +20,7 @@ import duckdb
 import pytest
 from gridfs import GridFSBucket
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from ingestion.mongod import EmbeddedMongod
 from ingestion.registry import registry
@@ -62,6 +64,14 @@ class Jobs:
         answer = self.run(store, command, **job)
         assert (answer["signal"], answer["exit"]) == (0, 0), answer
         return answer
+
+    def refuse(self, store: Store, command: str, *said: str, **job: Any) -> str:
+        """Run one job that must fail and say all of that; its log."""
+        answer = self.run(store, command, **job)
+        assert answer["exit"] == 1, answer
+        log: str = answer["log"]
+        assert [words for words in said if words not in log] == [], log
+        return log
 
     def close(self) -> None:
         self._process.kill()
@@ -117,20 +127,25 @@ class Store:
     def uri(self) -> str:
         return self.server.replace("/?", f"/{self.database}?")
 
+    @contextmanager
+    def mongodb(self) -> Iterator[Database[dict[str, Any]]]:
+        with MongoClient[dict[str, Any]](self.uri, tz_aware=True) as client:
+            yield client[self.database]
+
     def clone(self, home: Path) -> Store:
         """The same records, ledger and warehouse elsewhere."""
         twin = Store(home, self.server, f"fault_{uuid.uuid4().hex[:12]}")
         shutil.copytree(self.home, home)
-        with MongoClient[dict[str, Any]](self.uri) as client:
-            source, target = client[self.database], client[twin.database]
+        with self.mongodb() as source:
+            target = source.client[twin.database]
             for name in source.list_collection_names():
                 if documents := list(source[name].find()):
                     target[name].insert_many(documents)
         return twin
 
     def drop(self) -> None:
-        with MongoClient[dict[str, Any]](self.uri) as client:
-            client.drop_database(self.database)
+        with self.mongodb() as database:
+            database.client.drop_database(database)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def histories(self) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
@@ -139,8 +154,7 @@ class Store:
         Only versions of finished loads: what else there is must not count.
         """
         found: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
-        with MongoClient[dict[str, Any]](self.uri, tz_aware=True) as client:
-            database = client[self.database]
+        with self.mongodb() as database:
             for dataset in registry().values():
                 finished = database["runs"].distinct(
                     "_id", {f"loads.{dataset.dataset_id}.status": "finished"}
@@ -158,8 +172,7 @@ class Store:
     def leftovers(self) -> int:
         """What is of loads that did not finish, or of nothing, and locks held by nobody."""
         count = 0
-        with MongoClient[dict[str, Any]](self.uri) as client:
-            database = client[self.database]
+        with self.mongodb() as database:
             for dataset in registry().values():
                 finished = database["runs"].distinct(
                     "_id", {f"loads.{dataset.dataset_id}.status": "finished"}
@@ -177,8 +190,7 @@ class Store:
 
     def quarantine(self) -> list[tuple[Any, ...]]:
         """All that was kept out, without times and runs, in order; the bytes as their hash."""
-        with MongoClient[dict[str, Any]](self.uri) as client:
-            database = client[self.database]
+        with self.mongodb() as database:
             files = GridFSBucket(database, bucket_name="quarantine")
             found = []
             for document in database["quarantine"].find():

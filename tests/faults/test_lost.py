@@ -166,9 +166,7 @@ def test_a_damaged_warehouse_is_not_restored_from(
             " set payload = replace(payload, '\"adresse\":', '\"address\":')"
         )
     for _ in range(2):
-        refused = jobs.run(store, "load", datasets=FEW)
-        assert refused["exit"] == 1
-        assert "cannot be rebuilt from the warehouse" in refused["log"]
+        jobs.refuse(store, "load", "cannot be rebuilt from the warehouse", datasets=FEW)
     assert not any(store.histories().values())
 
 

@@ -6,30 +6,22 @@ Under the command, the runs that follow a loss and what docs/runbook.md then pre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
-from pymongo import MongoClient
 from pymongo.database import Database
 
-from ingestion.document_store import digest
 from ingestion.registry import registry
+from ingestion.version_ids import digest
 from tests.faults.conftest import COLLEGES, FEW, Jobs, Store
 
 pytestmark = pytest.mark.timeout(600)
 
 TABLE = registry()[COLLEGES].table
 TWO, THREE = 2, 3
-
-
-@contextmanager
-def mongodb(store: Store) -> Iterator[Database[dict[str, Any]]]:
-    with MongoClient[dict[str, Any]](store.uri) as client:
-        yield client[store.database]
 
 
 def versions_in_raw(store: Store) -> set[tuple[Any, ...]]:
@@ -42,7 +34,7 @@ def versions_in_raw(store: Store) -> set[tuple[Any, ...]]:
 
 
 def all_versions(store: Store) -> list[bytes]:
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         return sorted(v["_id"] for v in database[TABLE].find({}, {"_id": 1}))
 
 
@@ -84,13 +76,13 @@ def waiting(jobs: Jobs, begun: Store, states: list[Path]) -> Iterator[SimpleName
 
 
 def lose_collection(store: Store) -> None:
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         database.drop_collection(TABLE)
 
 
 def lose_version(store: Store, *, is_superseded: bool, of: int) -> dict[str, Any]:
     """Delete a held version of run ``of`` that a later run did, or did not, change; that one."""
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         versions = database[TABLE]
         later = versions.distinct("record_key", {"run_sequence": {"$gt": of}})
         which = {"$in" if is_superseded else "$nin": later}
@@ -122,12 +114,14 @@ def test_what_raw_still_has_is_put_back(
     LOSSES[what](store)
     left = all_versions(store)
 
-    refused = jobs.run(store, "run", datasets=FEW, portal=states[2])
-    assert refused["exit"] == 1
-    assert "does not hold the versions its own ledger speaks of" in refused["log"]
-    refused = jobs.run(store, "load", datasets=FEW)
-    assert refused["exit"] == 1
-    assert "do not agree" in refused["log"]
+    jobs.refuse(
+        store,
+        "run",
+        "does not hold the versions its own ledger speaks of",
+        datasets=FEW,
+        portal=states[2],
+    )
+    jobs.refuse(store, "load", "do not agree", datasets=FEW)
     assert store.raw() == raw
     assert all_versions(store) == left, "a version was written beside those that are gone"
 
@@ -153,18 +147,20 @@ def test_what_nobody_has_stops_everything_until_a_person_decides(
     left = all_versions(store)
 
     for command in ("load", "run"):
-        refused = jobs.run(store, command, datasets=FEW, portal=states[2])
-        assert refused["exit"] == 1
-        assert "its ledger says that" in refused["log"]
+        jobs.refuse(store, command, "its ledger says that", datasets=FEW, portal=states[2])
     for _ in range(2):
-        refused = jobs.run(store, "replay", datasets=FEW, apply=True)
-        assert refused["exit"] == 1
-        assert "raw does not have them either." in refused["log"]
-        assert "Nothing was changed." in refused["log"]
+        jobs.refuse(
+            store,
+            "replay",
+            "raw does not have them either.",
+            "Nothing was changed.",
+            datasets=FEW,
+            apply=True,
+        )
     assert store.raw() == raw
     assert all_versions(store) == left
 
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         if has_backup:
             database[TABLE].insert_one(lost)
         else:
@@ -203,20 +199,20 @@ def test_what_both_stores_lost_is_missed(
             [lost["record_key"]],
         )
     held = versions_in_raw(store)
-    refused = jobs.run(store, "load", datasets=FEW)
-    assert refused["exit"] == 1
-    assert f"run {TWO} wrote " in refused["log"]
+    jobs.refuse(store, "load", f"run {TWO} wrote ", datasets=FEW)
     job: dict[str, Any] = {"datasets": FEW, "portal": states[1], "options": {"force": True}}
-    refused = jobs.run(store, "extract", **job)
-    assert refused["exit"] == 1
-    assert f"run {TWO} wrote " in refused["log"]
-    refused = jobs.run(store, "replay", datasets=FEW, apply=True)
-    assert refused["exit"] == 1
-    assert "raw does not have them either." in refused["log"]
-    assert "Nothing was changed." in refused["log"]
+    jobs.refuse(store, "extract", f"run {TWO} wrote ", **job)
+    jobs.refuse(
+        store,
+        "replay",
+        "raw does not have them either.",
+        "Nothing was changed.",
+        datasets=FEW,
+        apply=True,
+    )
     assert versions_in_raw(store) == held
 
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         say_what_is_left(database, lost)
     jobs.succeed(store, "replay", datasets=FEW, apply=True)
     assert versions_in_raw(store) == held
@@ -237,19 +233,16 @@ def test_a_ledger_that_is_gone_or_older_than_the_versions(
 ) -> None:
     store = cloned(loaded.store)
     raw, left = store.raw(), all_versions(store)
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         database["runs"].delete_many({} if is_dropped else {"_id": TWO})
-    refused = jobs.run(store, "run", datasets=FEW, portal=states[2])
-    assert refused["exit"] == 1
-    assert said in refused["log"]
+    jobs.refuse(store, "run", said, datasets=FEW, portal=states[2])
     for command in ("load", "replay"):
-        refused = jobs.run(store, command, datasets=FEW, apply=True)
-        assert refused["exit"] == 1
-        assert (said if is_dropped else "knows nothing") in " ".join(refused["log"].split())
+        log = jobs.refuse(store, command, datasets=FEW, apply=True)
+        assert (said if is_dropped else "knows nothing") in " ".join(log.split())
     assert store.raw() == raw
     assert all_versions(store) == left
 
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         database.client.drop_database(store.database)
     jobs.succeed(store, "run", datasets=FEW, portal=states[2])
     assert end_of(store) == loaded.end
@@ -263,18 +256,22 @@ def test_what_was_altered_is_taken_out_by_hand_and_put_back_from_raw(
 ) -> None:
     store = cloned(loaded.store)
     raw, held = store.raw(), versions_in_raw(store)
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         altered = database[TABLE].find_one_and_update(
             {"run_sequence": TWO, "is_withdrawn": False}, {"$set": {"payload": '{"libelle":"X"}'}}
         )
     assert altered
-    refused = jobs.run(store, "replay", datasets=FEW, apply=True)
-    assert refused["exit"] == 1
-    assert "were altered in MongoDB" in refused["log"]
-    assert f"{altered['record_key']} of run {TWO}" in refused["log"]
+    jobs.refuse(
+        store,
+        "replay",
+        "were altered in MongoDB",
+        f"{altered['record_key']} of run {TWO}",
+        datasets=FEW,
+        apply=True,
+    )
     assert store.raw() == raw
 
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         database[TABLE].delete_one({"record_key": altered["record_key"], "run_sequence": TWO})
     jobs.succeed(store, "replay", datasets=FEW, apply=True)
     assert versions_in_raw(store) == held
@@ -294,7 +291,7 @@ def test_the_ids_of_old_code_are_brought_up_to_date(
     before: SimpleNamespace = request.getfixturevalue(where)
     store = cloned(before.store)
     held = versions_in_raw(store)
-    with mongodb(store) as database:
+    with store.mongodb() as database:
         for table in (registry()[dataset_id].table for dataset_id in FEW):
             versions = list(database[table].find())
             for version in versions:

@@ -17,7 +17,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from pymongo import MongoClient
 
 from ingestion.registry import registry
 from ingestion.settings import PROJECT_DIR
@@ -175,8 +174,8 @@ def broken(
         jobs.succeed(before, "run", datasets=FEW, portal=state)
     store = before.clone(before.home.with_name(before.home.name + "-broken"))
     damage(store)
-    with MongoClient[dict[str, Any]](store.uri) as client:
-        client[store.database].drop_collection(registry()[IPS].table)
+    with store.mongodb() as database:
+        database.drop_collection(registry()[IPS].table)
     undisturbed = before.clone(before.home.with_name(before.home.name + "-undisturbed"))
     jobs.succeed(undisturbed, "run", datasets=FEW, portal=states[2])
     replayed = store.clone(store.home.with_name(store.home.name + "-replayed"))
