@@ -931,10 +931,11 @@ class DocumentStore:
             "extracted_at": pa.timestamp("ms", tz="UTC"),
         }
         schema = Schema({name: types.get(name, pa.string()) for name in columns})
+        # All of a version as it is stored costs the server less than all but its id.
+        is_whole = set(columns) == set(VERSION_FIELDS)
+        fields = None if is_whole else {"_id": 0, **dict.fromkeys(columns, 1)}
         versions = self._versions(dataset)
-        for reply in RawReplies(
-            versions, query, {"_id": 0, **dict.fromkeys(columns, 1)}, **options
-        ):
+        for reply in RawReplies(versions, query, fields, **options):
             context = PyMongoArrowContext(schema, codec_options=versions.codec_options)
             context.process_bson_stream(reply)
             yield context.finish()

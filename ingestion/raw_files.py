@@ -34,17 +34,18 @@ PIPELINE = "hop2"
 
 Columns = Mapping[str, Any]
 
-# dlt's column hints. A timestamp without zone is UTC.
+# dlt's column hints, and one of our own. A timestamp without zone is UTC.
 _TEXT = {"data_type": "text"}
+_DISTINCT_TEXT = {"data_type": "text", "x-distinct": True}
 _WHOLE = {"data_type": "bigint"}
 _TRUTH = {"data_type": "bool"}
 _TIME = {"data_type": "timestamp", "timezone": False}
 
 VERSION_COLUMNS: Columns = {
-    "record_key": _TEXT,
+    "record_key": _DISTINCT_TEXT,
     "run_sequence": _WHOLE,
     "run_id": _TEXT,
-    "content_hash": _TEXT,
+    "content_hash": _DISTINCT_TEXT,
     "payload": {"data_type": "json"},
     "is_withdrawn": _TRUTH,
     "extracted_at": _TIME,
@@ -242,11 +243,12 @@ def _write_parquet(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[in
     """Write batches to a Parquet file; yields the rows of each row group once it is written."""
     import pyarrow.parquet as pq
 
-    # The file is read once and whole: statistics and most dictionaries would cost and not help.
+    # The file is read once and whole: statistics and most dictionaries would cost and not help, nor
+    # would compressing what is short.
     with pq.ParquetWriter(
         path,
         _schema(),
-        compression="lz4",
+        compression={name: "lz4" if name == "payload" else "none" for name in VERSION_COLUMNS},
         use_dictionary=["run_sequence", "run_id", "extracted_at"],
         write_statistics=False,
     ) as writer:

@@ -211,12 +211,15 @@ class _Clock:
 @click.option("--append/--no-append", default=True, help="Whether there is something to load.")
 def load(compare: bool, append: bool) -> None:
     """This project's hop 2."""
-    from ingestion.document_store import DocumentStore
+    from ingestion.document_store import DocumentStore, import_pymongoarrow
     from ingestion.load import load_warehouse, reconcile
     from ingestion.mongod import connect
 
-    if append:  # it is imported when a load comes to it: start-up, not work
+    if append:  # they are imported when a load comes to them: start-up, not work
+        import_pymongoarrow()
         import dlt  # noqa: F401
+        import pyarrow.json
+        import pyarrow.parquet  # noqa: F401
 
     settings = Settings.from_environment()
     clock = _Clock()
