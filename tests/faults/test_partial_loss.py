@@ -149,14 +149,7 @@ def test_what_nobody_has_stops_everything_until_a_person_decides(
     for command in ("load", "run"):
         jobs.refuse(store, command, "its ledger says that", datasets=FEW, portal=states[2])
     for _ in range(2):
-        jobs.refuse(
-            store,
-            "replay",
-            "raw does not have them either.",
-            "Nothing was changed.",
-            datasets=FEW,
-            apply=True,
-        )
+        refuse_to_replay(jobs, store)
     assert store.raw() == raw
     assert all_versions(store) == left
 
@@ -175,6 +168,17 @@ def test_what_nobody_has_stops_everything_until_a_person_decides(
         expected = waiting.end.histories[COLLEGES][key]
         version = (lost["content_hash"], lost["payload"], lost["is_withdrawn"])
         assert store.histories()[COLLEGES][key] == [v for v in expected if v != version]
+
+
+def refuse_to_replay(jobs: Jobs, store: Store) -> None:
+    jobs.refuse(
+        store,
+        "replay",
+        "raw does not have them either.",
+        "Nothing was changed.",
+        datasets=FEW,
+        apply=True,
+    )
 
 
 def say_what_is_left(database: Database[dict[str, Any]], lost: dict[str, Any]) -> None:
@@ -202,14 +206,7 @@ def test_what_both_stores_lost_is_missed(
     jobs.refuse(store, "load", f"run {TWO} wrote ", datasets=FEW)
     job: dict[str, Any] = {"datasets": FEW, "portal": states[1], "options": {"force": True}}
     jobs.refuse(store, "extract", f"run {TWO} wrote ", **job)
-    jobs.refuse(
-        store,
-        "replay",
-        "raw does not have them either.",
-        "Nothing was changed.",
-        datasets=FEW,
-        apply=True,
-    )
+    refuse_to_replay(jobs, store)
     assert versions_in_raw(store) == held
 
     with store.mongodb() as database:
