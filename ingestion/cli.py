@@ -187,7 +187,7 @@ def replay(apply: bool, datasets: tuple[str, ...], as_json: bool) -> None:
 @click.option("--seed", default=0, show_default=True, type=int)
 def sample(out: Path, scale: int, seed: int) -> None:
     """Write a synthetic sample: recorded portal states of invented collèges."""
-    from ingestion.sample import write_sample
+    from sandbox.sample import write_sample
 
     for state in write_sample(out, scale=scale, seed=seed):
         click.echo(state)
@@ -198,7 +198,7 @@ def sample(out: Path, scale: int, seed: int) -> None:
 @click.option("--port", default=8787, show_default=True, type=click.IntRange(0, 65535))
 def serve_portal(state: Path, port: int) -> None:
     """Serve a recorded portal state over the Explore API, on loopback."""
-    from ingestion.replay_portal import serve_forever
+    from sandbox.portal import serve_forever
 
     serve_forever(state, port=port)
 

@@ -196,7 +196,7 @@ def _extract_state(
 ) -> list[DatasetResult]:
     from ingestion.extract import extract_dataset
     from ingestion.portal import PortalClient
-    from ingestion.replay_portal import ReplayPortal
+    from sandbox.portal import ReplayPortal
 
     with ExitStack() as stack:
         base_urls = {}

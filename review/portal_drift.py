@@ -30,7 +30,7 @@ def findings(state: Path | None = None) -> list[str]:
     from ingestion.errors import CollegesError
     from ingestion.portal import PortalClient
     from ingestion.registry import Dataset, registry
-    from ingestion.replay_portal import ReplayPortal
+    from sandbox.portal import ReplayPortal
     from ingestion.settings import Settings
 
     def differences(dataset: Dataset) -> Iterable[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from ingestion.registry import Dataset, registry
-from ingestion.sample import write_sample
+from sandbox.sample import write_sample
 
 # Of the sample's datasets the one with most records, which are of its average size (700 bytes).
 # Without the registry's filter: how fast the replay portal filters is not what is measured.

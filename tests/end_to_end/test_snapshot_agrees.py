@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingestion.sample import write_sample
+from sandbox.sample import write_sample
 from ingestion.settings import PROJECT_DIR
 from tests.end_to_end.conftest import Home
 

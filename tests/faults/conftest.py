@@ -24,7 +24,7 @@ from pymongo.database import Database
 
 from ingestion.mongod import EmbeddedMongod
 from ingestion.registry import registry
-from ingestion.sample import write_sample
+from sandbox.sample import write_sample
 from ingestion.settings import PROJECT_DIR
 
 TIMEOUT_S = 120

@@ -29,7 +29,7 @@ DRIFTING = "fr-en-ips-colleges-ap2023"
 TWO = [COLLEGES, DRIFTING]
 SPITEFUL = """
 import functools, os
-import ingestion.replay_portal as portal
+import sandbox.portal as portal
 from ingestion.cli import main
 
 def repeat(handler):

@@ -194,12 +194,12 @@ def _wire_load(wire: Tripwire) -> None:
 def _misbehave(job: dict[str, Any]) -> None:
     """Let the replay portal do what the job says, and the client wait less for it."""
     import ingestion.portal
-    import ingestion.replay_portal
+    import sandbox.portal
     from ingestion.portal import PortalClient, Timeouts
-    from ingestion.replay_portal import Fault, ReplayPortal
+    from sandbox.portal import Fault, ReplayPortal
 
     faults = [Fault(**fault) for fault in job.get("faults", ())]
-    ingestion.replay_portal.ReplayPortal = functools.partial(  # type: ignore[misc]
+    sandbox.portal.ReplayPortal = functools.partial(  # type: ignore[misc]
         ReplayPortal, faults=faults, api_key=job.get("portal_key")
     )
     ingestion.portal.PortalClient = functools.partial(  # type: ignore[misc]

@@ -40,7 +40,7 @@ from ingestion.portal import (
     decide_refresh,
 )
 from ingestion.registry import Dataset, Portal, registry
-from ingestion.replay_portal import Fault, ReplayPortal
+from sandbox.portal import Fault, ReplayPortal
 
 HOST = "portal.example"
 KEY = "c4n4ry0123456789"

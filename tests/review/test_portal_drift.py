@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from click.testing import CliRunner
 
-from ingestion.sample import write_sample
+from sandbox.sample import write_sample
 from review.github import AUTHOR
 from review.portal_drift import LABEL, TITLE, findings, main
 from tests.review.fake_github import JsonHandler, serving

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import requests
 
-from ingestion.canonical import canonical_json, record_key
+import sandbox.sample
 from ingestion.errors import SettingsError
-from ingestion.registry import registry
-from ingestion.replay_portal import ReplayPortal, recorded_datasets
-from ingestion.sample import MAX_SCALE, write_sample
-from ingestion.sample.geography import Point, contains, distance_m, moved
+from ingestion.registry import Dataset, registry
+from sandbox.portal import ReplayPortal, recorded_datasets
+from sandbox.sample import MAX_SCALE, write_sample
+from sandbox.sample.geography import Point, contains, distance_m, moved
 
 Record = dict[str, Any]
 Load = Callable[[int, str], list[Record]]
@@ -73,6 +73,10 @@ def metadata(state: Path, dataset: str) -> Record:
     return document
 
 
+def key_of(record: Record, dataset: Dataset) -> tuple[Any, ...]:
+    return tuple(record[name] for name in dataset.key)
+
+
 def in_paris(record: Record) -> bool:
     return record.get("code_departement") == "075" or record.get("departement") == "PARIS"
 
@@ -116,7 +120,7 @@ def digests(states: list[Path]) -> dict[str, str]:
 
 def test_same_bytes_in_another_process(states: list[Path], tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ingestion.sample import write_sample;"
+        "import sys; from pathlib import Path; from sandbox.sample import write_sample;"
         "write_sample(Path(sys.argv[1]))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "123"}
@@ -165,6 +169,18 @@ def test_fields_are_those_of_the_registry(states: list[Path]) -> None:
                 assert kind in dataset.fields[name]
             for record in read(state, dataset.dataset_id):
                 assert set(record) == set(fields)
+
+
+def test_a_dataset_the_sample_does_not_know_is_left_out_and_listed(
+    states: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    known = registry()
+    new = known[OUTLINES].model_copy(update={"dataset_id": "a-new-one"})
+    monkeypatch.setattr(sandbox.sample, "registry", lambda: {"a-new-one": new, **known})
+    with caplog.at_level("INFO"):
+        written = write_sample(tmp_path)
+    assert "no records of a-new-one" in caplog.text
+    assert digests(written) == digests(states)
 
 
 def test_refuses_to_replace_what_is_not_synthetic(tmp_path: Path) -> None:
@@ -237,7 +253,7 @@ def test_keys_are_unique(three_cities: list[Path]) -> None:
     for state in three_cities:
         for dataset in registry().values():
             records = read(state, dataset.dataset_id)
-            keys = {record_key(record, dataset.key) for record in records}
+            keys = {key_of(record, dataset) for record in records}
             assert len(keys) == len(records)
 
 
@@ -512,11 +528,7 @@ def test_second_extraction_is_the_first_written_otherwise(states: list[Path], lo
         if dataset.dataset_id == COLLEGES:
             continue
         texts = [
-            {
-                record_key(r, dataset.key): canonical_json(r)
-                for r in load(number, dataset.dataset_id)
-            }
-            for number in range(2)
+            {key_of(r, dataset): r for r in load(number, dataset.dataset_id)} for number in range(2)
         ]
         assert texts[0] == texts[1]
         path = Path(dataset.portal.host, dataset.dataset_id, "records.jsonl")

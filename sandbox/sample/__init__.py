@@ -18,9 +18,9 @@ import orjson
 
 from ingestion.errors import SettingsError
 from ingestion.registry import Dataset, registry
-from ingestion.sample import city_portal, ministry_portal
-from ingestion.sample.city import MAX_SCALE, build_city
-from ingestion.sample.extractions import EXTRACTIONS, Extraction
+from sandbox.sample import city_portal, ministry_portal
+from sandbox.sample.city import MAX_SCALE, build_city
+from sandbox.sample.extractions import EXTRACTIONS, Extraction
 
 __all__ = ["MAX_SCALE", "write_sample"]
 
@@ -32,7 +32,8 @@ Record = dict[str, Any]
 def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
     """Write the sample's portal states, ``<out>/<extraction>/<host>/<dataset>/…``.
 
-    The same scale and seed give the same bytes; city 0 is the same at every scale.
+    The same scale and seed give the same bytes; city 0 is the same at every scale. A dataset of the
+    registry that it has no records of is left out, and listed in the log.
 
     Args:
         out: folder, made if need be; states of an earlier sample in it are replaced.
@@ -50,53 +51,54 @@ def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
     states = [out / extraction.name for extraction in EXTRACTIONS]
     for state in states:
         _refuse_to_replace_real_data(state)
-    datasets = registry().values()
+    writers: dict[tuple[str, str], _DatasetWriter] = {}
     with ExitStack() as stack:
-        writers = {
-            (extraction.name, dataset.dataset_id): stack.enter_context(
-                _DatasetWriter(out / extraction.name, dataset, extraction)
-            )
-            for extraction in EXTRACTIONS
-            for dataset in datasets
-        }
         for number in range(scale):
-            for extraction, dataset_id, records in _city_records(number, seed):
-                writers[extraction.name, dataset_id].write(records)
+            for extraction, dataset, records in _city_records(number, seed):
+                name = (extraction.name, dataset.dataset_id)
+                if name not in writers:
+                    writer = _DatasetWriter(out / extraction.name, dataset, extraction)
+                    writers[name] = stack.enter_context(writer)
+                writers[name].write(records)
             if number % 100 == 99:
                 logger.info("sample: %d of %d cities written", number + 1, scale)
+    if missing := sorted(registry().keys() - {dataset_id for _, dataset_id in writers}):
+        logger.info("The sample has no records of %s.", ", ".join(missing))
     return states
 
 
-def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, str, list[Record]]]:
+def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, Dataset, list[Record]]]:
+    """The city's records of each dataset of the registry that the sample knows."""
     city = build_city(number, seed)
     ministry = ministry_portal.build_ministry(city, seed)
-    areas = city_portal.sector_areas(city)
     for extraction in EXTRACTIONS:
         rng = random.Random(f"records {seed} {number} {extraction.name}")  # noqa: S311
-        for dataset_id, found in (
-            (
-                "etablissements-scolaires-colleges",
-                city_portal.college_records(city, extraction, rng),
+        found = {
+            "etablissements-scolaires-colleges": city_portal.college_records(city, extraction, rng),
+            "secteurs-scolaires-colleges": city_portal.sector_records(city, extraction),
+            "arrondissements": city_portal.arrondissement_records(city),
+            "fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-degre": (
+                ministry_portal.directory_records(city, ministry, extraction)
             ),
-            ("secteurs-scolaires-colleges", city_portal.sector_records(city, extraction, areas)),
-            ("arrondissements", city_portal.arrondissement_records(city)),
-            (
-                "fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-degre",
-                ministry_portal.directory_records(city, ministry, extraction),
+            "fr-en-indicateurs-valeur-ajoutee-colleges": (
+                ministry_portal.ivac_records(ministry, extraction)
             ),
-            (
-                "fr-en-indicateurs-valeur-ajoutee-colleges",
-                ministry_portal.ivac_records(ministry, extraction),
+            "fr-en-ips-colleges-ap2022": ministry_portal.ips_2022_records(ministry),
+            "fr-en-ips-colleges-ap2023": (
+                ministry_portal.ips_2023_records(city, ministry, extraction)
             ),
-            ("fr-en-ips-colleges-ap2022", ministry_portal.ips_2022_records(ministry)),
-            (
-                "fr-en-ips-colleges-ap2023",
-                ministry_portal.ips_2023_records(city, ministry, extraction),
+            "fr-en-carte-scolaire-colleges-publics": (
+                ministry_portal.street_range_records(city, extraction)
             ),
-        ):
-            records = list(found)
-            rng.shuffle(records)  # the portals promise no order
-            yield extraction, dataset_id, records
+        }
+        # All are generators: what the registry does not name is never made.
+        for dataset_id, dataset in registry().items():
+            if dataset_id in found:
+                records = list(found[dataset_id])
+                # The portals promise no order. Its seed names the dataset, so that another one in
+                # the registry changes no byte of this one.
+                random.Random(f"{dataset_id} {seed} {number} {extraction.name}").shuffle(records)  # noqa: S311
+                yield extraction, dataset, records
 
 
 class _DatasetWriter:

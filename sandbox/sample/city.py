@@ -10,8 +10,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ingestion.sample import names
-from ingestion.sample.geography import (
+from sandbox.sample import names
+from sandbox.sample.geography import (
     ARRONDISSEMENTS,
     Point,
     city_offset,
@@ -21,7 +21,7 @@ from ingestion.sample.geography import (
     outline,
     place,
 )
-from ingestion.sample.names import Address, Person, capitals
+from sandbox.sample.names import Address, Person, capitals
 
 PUBLIC_COLLEGES = sum(arrondissement.colleges for arrondissement in ARRONDISSEMENTS)
 MAX_SCALE = names.PEOPLE // PUBLIC_COLLEGES
