@@ -239,16 +239,13 @@ def record_key(record: dict[str, Any], dataset: Dataset) -> str:
     """The identity of a record: the values of its key fields as a canonical JSON array.
 
     Two records have the same key exactly when their key values are equal as JSON: 7 and 7.0 are,
-    7 and "7" are not. Where the registry says `key_may_be_null`, a field that is missing, null or
-    blank is null in the key.
+    7 and "7" are not. In a field of `nullable_key`, missing, null and blank are all null.
 
     Raises:
-        BadRecordError: a value is missing, null, blank or no scalar, all are null, or the key is
-            longer than `MAX_KEY_BYTES`.
+        BadRecordError: a value is missing, null, blank or no scalar, or the key is longer than
+            `MAX_KEY_BYTES`.
     """
-    values = [_key_value(record, name, dataset.key_may_be_null) for name in dataset.key]
-    if values.count(None) == len(values):
-        raise BadRecordError("key_null", "every key field is null or blank")
+    values = [_key_value(record, name, name in dataset.nullable_key) for name in dataset.key]
     key = _dumps(values)
     if len(key) > MAX_KEY_BYTES:
         raise BadRecordError("key_too_long", f"{len(key)} bytes, limit {MAX_KEY_BYTES}")

@@ -66,8 +66,8 @@ class Dataset(BaseModel):
     """ODSQL filter sent with every request; None for the whole dataset."""
     key: Annotated[tuple[str, ...], Field(min_length=1)]
     """Fields that together identify a record, in order."""
-    key_may_be_null: bool = False
-    """Whether a key field may be missing, null or blank, as where the whole row is the key."""
+    nullable_key: frozenset[str] = frozenset()
+    """Some of the key's fields, which may be missing, null or blank: all that is null there."""
     fields: Annotated[dict[str, Types], Field(min_length=1)]
     """Expected field name → the API types it may have."""
     volume_floor: Annotated[int, Field(ge=0, strict=True)]
@@ -77,6 +77,8 @@ class Dataset(BaseModel):
     def _key_is_among_fields(self) -> Dataset:
         if len(set(self.key)) < len(self.key) or not set(self.key) <= set(self.fields):
             raise ValueError("`key` must list fields named under `fields`, each once")
+        if not self.nullable_key < set(self.key):
+            raise ValueError("`nullable_key` must list some of the fields of `key`, not all")
         return self
 
     @property
@@ -98,8 +100,6 @@ class Dataset(BaseModel):
     def fingerprint(self) -> str:
         """SHA-256 of what decides the content of a pull: id, portal, filter and key."""
         decides = [self.dataset_id, self.portal.base_url, self.where, list(self.key)]
-        if self.key_may_be_null:
-            decides.append("key_may_be_null")
         return sha256(json.dumps(decides).encode()).hexdigest()
 
 
