@@ -25,7 +25,7 @@ from benchmarks import measure
 COLLEGES = (sys.executable, "-m", "ingestion.cli", "--quiet")
 PHASES = {
     "start": "start mongod, take the lock",
-    "extract": "extract",
+    "pull": "pull",
     "load": "load",
     "reconcile": "reconcile",
     "dbt start": "dbt: start-up, parse, plan",
@@ -94,7 +94,7 @@ def _run(home: Path, state: Path) -> tuple[dict[str, float], float]:
     done = measure.run(command, environment, TIMEOUT_S)
     told = json.loads(done.output[done.output.index("{") :])["seconds"]
     nodes = json.loads((home / "target" / "run_results.json").read_text())["elapsed_time"]
-    seconds = {name: told[name] for name in ("start", "extract", "load", "reconcile")}
+    seconds = {name: told[name] for name in ("start", "pull", "load", "reconcile")}
     seconds |= {
         "dbt start": told["dbt build"] - nodes,
         "dbt nodes": nodes,
