@@ -56,8 +56,6 @@ def read(
     Yields:
         A table for each reply of the server. Times are in milliseconds, UTC.
     """
-    import pyarrow as pa
-
     with warnings.catch_warnings():
         # Its wheel was built against an earlier patch release of pyarrow, whose classes grew.
         warnings.filterwarnings("ignore", message=".*size changed, may indicate binary")
@@ -65,22 +63,27 @@ def read(
         from pymongoarrow.schema import Schema
         from pymongoarrow.types import BinaryType
 
-    types = {
-        "text": pa.string(),
-        "bigint": pa.int64(),
-        "bool": pa.bool_(),
-        "timestamp": pa.timestamp("ms", tz="UTC"),
-        "binary": BinaryType(0),
-    }
-    schema = Schema({name: types[kind] for name, kind in columns.items()})
+    import pyarrow as pa
+
+    types = {name: BinaryType(0) if kind == pa.binary() else kind
+             for name, kind in zip(columns, empty(columns).schema.types, strict=True)}  # fmt: skip
+    schema = Schema(types)
     for reply in replies(collection, query, **options):
         context = PyMongoArrowContext(schema, codec_options=collection.codec_options)
         context.process_bson_stream(reply)
         table = context.finish()
-        for place, (name, kind) in enumerate(columns.items()):
-            if kind == "binary":  # an extension type, which no function of Arrow takes
-                table = table.set_column(place, name, table[name].cast(pa.binary()))
-        yield table
+        yield table.cast(empty(columns).schema)  # binary is an extension type, of no use to Arrow
+
+
+def empty(columns: Mapping[str, str]) -> pa.Table:
+    """A table of these columns without rows."""
+    import pyarrow as pa
+
+    types = {
+        "text": pa.string(), "bigint": pa.int64(), "bool": pa.bool_(), "double": pa.float64(),
+        "timestamp": pa.timestamp("ms", tz="UTC"), "binary": pa.binary(),
+    }  # fmt: skip
+    return pa.schema({name: types[kind] for name, kind in columns.items()}).empty_table()
 
 
 def replies(collection: Collection[Any], query: Any, **options: Any) -> Iterator[bytes]:

@@ -33,6 +33,7 @@ from ingestion.store import (
     VERSION_COLUMNS,
     Store,
     check_complete,
+    count_runs,
     run_range,
     written,
 )  # fmt: skip
@@ -228,8 +229,8 @@ def _versions(
         places = pc.index_in(found["run_sequence"], value_set=sequences)
         if places.null_count:  # of a pull in between that did not finish
             found, places = found.filter(places.is_valid()), places.drop_null()
-        for run in found["run_sequence"].value_counts().to_pylist():
-            counts[run["values"]] += run["counts"]
+        for run, rows in count_runs(found).items():
+            counts[run] += rows
         for chunk, batch in zip(places.chunks, found.to_batches(), strict=True):
             yield pa.Table.from_arrays(
                 [

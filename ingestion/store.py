@@ -236,12 +236,19 @@ class Store:
             StoreError: MongoDB holds other numbers of versions than its ledger says: what was lost
                 would be called new.
         """
-        entries = self.entries(dataset.table, status="finished")
+        from ingestion import arrow
+
+        entries = self.entries(dataset.table)
         wrote = {int(e["run_sequence"]): written(e) for e in entries if written(e)}
-        table = self.read_index(dataset.table)
-        counts = {
-            n["values"]: n["counts"] for n in table["run_sequence"].value_counts().to_pylist()
-        }
+        table = self.read_index(dataset.table) if wrote else arrow.empty(HELD)
+        counts = count_runs(table)
+        if not wrote:
+            with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
+                stray = self.database[dataset.table].find_one({}, {"run_sequence": 1})
+            counts = {stray["run_sequence"]: 1} if stray else {}
+        # Of a run that was taken for dead and wrote on until it noticed: no harm, it never counts.
+        for run in counts.keys() & {e["run_sequence"] for e in entries} - wrote.keys():
+            del counts[run]
         check_complete(dataset.dataset_id, wrote, counts)
         return current(table, list(wrote))
 
@@ -251,19 +258,13 @@ class Store:
 
         from ingestion import arrow
 
-        collection = self.database[table]
-        empty = pa.schema({
-            "record_key": pa.string(), "run_sequence": pa.int64(),
-            "content_hash": pa.string(), "line_hash": pa.binary(),
-        }).empty_table()  # fmt: skip
         with mongodb_errors(f"read the versions in {table}"):
-            if "held" not in collection.index_information():
-                return empty
+            self.database[table].create_index(INDEX, name="held")  # a restored dump may lack it
             fields = {"_id": 0} | dict.fromkeys(HELD, 1)
-            tables = arrow.read(
-                collection, HELD, {}, projection=fields, hint="held", sort=INDEX[:2]
+            found = arrow.read(
+                self.database[table], HELD, {}, projection=fields, hint="held", sort=INDEX[:2]
             )
-            return pa.concat_tables([empty, *tables])
+            return pa.concat_tables([arrow.empty(HELD), *found])
 
     def insert(self, table: str, versions: Sequence[Document]) -> None:
         """Write versions. Where MongoDB cannot hold a `record`, it is null."""
@@ -339,6 +340,12 @@ def written(entry: Mapping[str, Any]) -> int:
     return sum(entry[name] or 0 for name in WRITTEN) if entry["status"] == "finished" else 0
 
 
+def count_runs(versions: pa.Table) -> dict[int, int]:
+    """Run sequence → how many of these versions are its."""
+    counts = versions["run_sequence"].value_counts().to_pylist()
+    return {found["values"]: found["counts"] for found in counts}
+
+
 def check_complete(dataset_id: str, wrote: Mapping[int, int], counts: Mapping[int, int]) -> None:
     """Compare the versions in MongoDB with its ledger, run by run.
 
@@ -346,9 +353,9 @@ def check_complete(dataset_id: str, wrote: Mapping[int, int], counts: Mapping[in
         StoreError: they differ.
     """
     lost = [
-        f"run {run} wrote {rows} and {counts.get(run, 0)} are there"
-        for run, rows in wrote.items()
-        if counts.get(run, 0) != rows
+        f"run {run} wrote {wrote.get(run, 0)} and {counts.get(run, 0)} are there"
+        for run in sorted(wrote.keys() | counts.keys())
+        if counts.get(run, 0) != wrote.get(run, 0)
     ]
     if lost:
         raise StoreError(
