@@ -40,7 +40,7 @@ from ingestion.portal import (
     decide_refresh,
 )
 from ingestion.registry import Dataset, Portal, registry
-from sandbox.portal import Fault, ReplayPortal
+from tests.faulty_portal import Fault, FaultyPortal
 
 HOST = "portal.example"
 KEY = "c4n4ry0123456789"
@@ -101,11 +101,11 @@ class Sleeps(list[float]):
 @contextmanager
 def replay(
     state: Path, *faults: Fault, api_key: str | None = None, **options: Any
-) -> Iterator[tuple[PortalClient, ReplayPortal, Sleeps]]:
+) -> Iterator[tuple[PortalClient, FaultyPortal, Sleeps]]:
     sleeps = Sleeps()
     options = {"timeouts": PATIENT, "sleep": sleeps} | options
     with (
-        ReplayPortal(state, faults=faults, api_key=api_key) as portal,
+        FaultyPortal(state, faults=faults, api_key=api_key) as portal,
         PortalClient(base_urls={"city": portal.base_url(HOST)}, **options) as client,
     ):
         yield client, portal, sleeps
@@ -241,7 +241,7 @@ def test_a_gzipped_export() -> None:
 def test_a_pull_holds_a_batch_and_not_the_dataset(state: Path) -> None:
     record = b'{"code": "' + b"x" * 1000 + b'", "size": 1}\n'
     (state / HOST / "schools" / "records.jsonl").write_bytes(record * 100_000)
-    with ReplayPortal(state) as portal:
+    with FaultyPortal(state) as portal:
         code = (
             "import resource, sys; from tests.ingestion.test_portal import *\n"
             f"client = PortalClient(base_urls={{'city': {portal.base_url(HOST)!r}}})\n"
@@ -259,7 +259,7 @@ def test_a_pull_holds_a_batch_and_not_the_dataset(state: Path) -> None:
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="../shared/portal is absent: recorded states")
 def test_every_recorded_dataset_probes_and_reconciles() -> None:
     state = RECORDED / "2024-11"
-    with ReplayPortal(state) as portal:
+    with FaultyPortal(state) as portal:
         hosts = {d.portal.name: portal.base_url(d.portal.host) for d in registry().values()}
         with PortalClient(base_urls=hosts) as client:
             counts = {}

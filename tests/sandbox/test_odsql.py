@@ -1,4 +1,4 @@
-"""What a `where` clause selects; its errors are tested over HTTP in test_portal.py."""
+"""What a `where` clause selects; its errors are tested over HTTP in test_replay_portal.py."""
 
 from __future__ import annotations
 

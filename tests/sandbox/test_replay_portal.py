@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import requests
 
 from ingestion.errors import SettingsError
 from ingestion.registry import registry
-from sandbox.portal import Fault, ReplayPortal
+from sandbox.portal import ReplayPortal
+from tests.faulty_portal import Fault, FaultyPortal
 
 HOST = "portal.example"
 CATALOG = "/api/explore/v2.1/catalog/datasets/"
@@ -242,24 +242,11 @@ def test_count_follows_the_file(portal: ReplayPortal, state: Path) -> None:
 # Faults.
 
 
-def test_quota(state: Path) -> None:
-    reset = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-    with ReplayPortal(state, faults=[Fault("quota", reset_time=reset)]) as portal:
-        answer = get(portal, "schools")
-    assert answer.status_code == 429
-    assert answer.json()["errorcode"] == 10005
-    assert answer.json()["reset_time"] == "2026-11-22T09:30:00Z"
-    assert answer.json()["limit_time_unit"] == "day"
-    assert answer.headers["X-RateLimit-Remaining"] == "0"
-    assert answer.headers["X-RateLimit-Reset"] == str(int(reset.timestamp()))
-    assert "Retry-After" not in answer.headers
-
-
 def test_times_and_after_count_matching_requests_only(state: Path) -> None:
     fault = Fault(
         "server_error", dataset="schools", endpoint="records", status=503, after=1, times=2
     )
-    with ReplayPortal(state, faults=[fault]) as portal:
+    with FaultyPortal(state, faults=[fault]) as portal:
         seen = [get(portal, "schools/records").status_code for _ in range(5)]
         others = get(portal, "others/records").status_code
         exports = get(portal, "schools/exports/jsonl").status_code
@@ -267,20 +254,11 @@ def test_times_and_after_count_matching_requests_only(state: Path) -> None:
     assert (others, exports) == (200, 200)
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"), [("bad_request", 400), ("unauthorized", 401), ("missing_dataset", 404)]
-)
-def test_refusals(state: Path, kind: Any, status: int) -> None:
-    with ReplayPortal(state, faults=[Fault(kind, dataset="schools")]) as portal:
-        assert get(portal, "schools/exports/jsonl").status_code == status
-        assert get(portal, "others/exports/jsonl").status_code == 200
-
-
 @pytest.mark.parametrize("framing", ["chunked", "length"])
 @pytest.mark.parametrize("records", [0, 1, 2, 5])
 def test_cut_stream_breaks_mid_record(state: Path, framing: Any, records: int) -> None:
     fault = Fault("cut_stream", records=records, framing=framing)
-    with ReplayPortal(state, faults=[fault]) as portal:
+    with FaultyPortal(state, faults=[fault]) as portal:
         received = read_until_it_breaks(portal, "schools/exports/jsonl")
     whole = b"".join(LINES)
     assert whole.startswith(received)
@@ -289,80 +267,19 @@ def test_cut_stream_breaks_mid_record(state: Path, framing: Any, records: int) -
 
 def test_cut_stream_at_a_byte(state: Path) -> None:
     size = len(LINES[0])
-    with ReplayPortal(state, faults=[Fault("cut_stream", size=size)]) as portal:
+    with FaultyPortal(state, faults=[Fault("cut_stream", size=size)]) as portal:
         received = read_until_it_breaks(portal, "schools/exports/jsonl")
     assert received == LINES[0]
-
-
-def test_endings_that_look_well(state: Path) -> None:
-    for fault, expected in (
-        (Fault("truncated_but_ok", records=2), LINES[0] + LINES[1]),
-        (Fault("empty_but_ok"), b""),
-        (Fault("garbage_line", records=1, line=b"\xff{"), LINES[0] + b"\xff{\n"),
-    ):
-        with ReplayPortal(state, faults=[fault]) as portal:
-            answer = get(portal, "schools/exports/jsonl")
-            assert answer.status_code == 200
-            if fault.kind == "garbage_line":
-                assert answer.content == expected + b"".join(LINES[1:])
-            else:
-                assert answer.content == expected
-
-
-def test_slow_body_is_slow_and_whole(state: Path) -> None:
-    with ReplayPortal(state, faults=[Fault("slow_body", delay_s=0.04)]) as portal:
-        started = time.monotonic()
-        answer = get(portal, "schools/exports/jsonl")
-    assert answer.content == b"".join(LINES)
-    assert time.monotonic() - started >= 0.04 * len(LINES)
 
 
 def test_stall_never_answers_and_does_not_hold_up_the_end(state: Path) -> None:
     started = time.monotonic()
     with (
-        ReplayPortal(state, faults=[Fault("stall")]) as portal,
+        FaultyPortal(state, faults=[Fault("stall")]) as portal,
         pytest.raises(requests.ReadTimeout),
     ):
         get(portal, "schools", timeout=0.2)
     assert time.monotonic() - started < 3
-
-
-def test_wrong_count(state: Path) -> None:
-    fault = Fault("wrong_count", off_by=-2)
-    with ReplayPortal(state, faults=[fault]) as portal:
-        metas = get(portal, "schools").json()["metas"]["default"]
-        assert metas["records_count"] == 3
-        assert get(portal, "schools/records", limit=0).json()["total_count"] == 3
-        assert get(portal, "schools/exports/jsonl").content.count(b"\n") == 5
-
-
-def test_processed_moves_once_and_stays(state: Path) -> None:
-    fault = Fault("processed_moves", dataset="schools", after=1, times=1)
-    with ReplayPortal(state, faults=[fault]) as portal:
-        seen = [
-            get(portal, "schools").json()["metas"]["default"]["data_processed"] for _ in range(3)
-        ]
-        other = get(portal, "others").json()["metas"]["default"]["data_processed"]
-    assert seen == ["2024-11-18T23:05:00+00:00", *["2024-11-19T00:05:00+00:00"] * 2]
-    assert other == seen[0]
-
-
-def test_api_key_is_required_and_not_logged(state: Path) -> None:
-    with ReplayPortal(state, api_key="s3cret") as portal:
-        assert get(portal, "schools").status_code == 401
-        url = portal.base_url(HOST) + CATALOG + "schools"
-        answer = requests.get(url, headers={"Authorization": "Apikey s3cret"}, timeout=5)
-        assert answer.status_code == 200
-        assert "s3cret" not in str(portal.requests)
-
-
-def test_requests_are_logged(portal: ReplayPortal) -> None:
-    get(portal, "schools/exports/jsonl", where='code = "075"')
-    (request,) = portal.requests
-    assert request.method == "GET"
-    assert request.path == f"/{HOST}{CATALOG}schools/exports/jsonl"
-    assert request.query == {"where": 'code = "075"'}
-    assert request.headers["host"].startswith("127.0.0.1")
 
 
 # The server itself.
