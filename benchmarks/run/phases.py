@@ -22,7 +22,7 @@ import click
 
 from benchmarks import measure
 
-COLLEGES = (sys.executable, "-m", "ingestion.cli", "--quiet")
+COLLEGES = (sys.executable, "-m", "ingestion.cli")
 PHASES = {
     "start": "start mongod, take the lock",
     "pull": "pull",
