@@ -8,6 +8,7 @@ its traceback.
 from __future__ import annotations
 
 import errno
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,7 +102,7 @@ class Interrupted(BaseException):
     """
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(signal_number)
+        super().__init__(f"ended by {signal.Signals(signal_number).name}")
         self.signal_number = signal_number
 
     @property

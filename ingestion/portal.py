@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -17,10 +18,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import requests
 import tenacity
+from requests.auth import AuthBase
 
 from ingestion.errors import (
     IncompletePullError,
@@ -107,7 +109,7 @@ class PortalClient:
     ) -> None:
         self._base_urls = dict(base_urls or {})
         for url in self._base_urls.values():
-            if not url.startswith("https://") and not is_loopback(url):
+            if not re.match("https://.|http://.", url) or (url[4] == ":" and not is_loopback(url)):
                 raise SettingsError(f"{url!r} cannot be a portal: https, or http on loopback, can.")
         self._keys = {name: ApiKey(name, key) for name, key in (api_keys or {}).items()}
         self._timeouts = timeouts
@@ -175,7 +177,7 @@ class PortalClient:
         for attempt in range(1, PULLS + 1):
             began, before = datetime.now(UTC), probe
             try:
-                rows, last_line = self._spool_once(dataset, before, path, progress)
+                rows, last_line = self.stream(dataset, before, path, progress)
                 probe = self.probe(dataset)
             except (IncompletePullError, PortalUnreachableError) as error:
                 problem: Exception = error
@@ -192,10 +194,18 @@ class PortalClient:
                 self._sleep(2.0 ** (attempt - 1))
         raise problem
 
-    def _spool_once(
+    def stream(
         self, dataset: Dataset, probe: Probe, path: Path, progress: Progress | None
     ) -> tuple[int, bytes]:
-        """One stream into the file; how many of its lines are not blank, and the last of them."""
+        """One stream of the registry's selection into a file, whatever its rows.
+
+        Returns:
+            How many of its lines are not blank, and the last of them.
+
+        Raises:
+            PortalUnreachableError: the stream did not begin.
+            IncompletePullError: it broke off, in the middle of a line or not.
+        """
 
         def begin() -> tuple[requests.Response, Iterator[bytes]]:
             query = {"timezone": "UTC"} | _where(dataset)
@@ -292,7 +302,8 @@ class PortalClient:
             url += "?" + urlencode(query, quote_via=quote)
         if name not in self._sessions:
             self._sessions[name] = session(url)
-        auth = self._keys.get(name, ANONYMOUS)
+        auth: AuthBase = self._keys.get(name, ANONYMOUS)
+        redirects = 0
         while True:
             try:
                 response = get(self._sessions[name], url, auth, (self._timeouts.connect, timeout))
@@ -307,7 +318,11 @@ class PortalClient:
             if response.status_code == 200 and not is_html(response):
                 return response
             with closing(response):
-                self._wait_or_refuse(dataset, response)
+                target = urljoin(url, response.headers.get("Location", ""))
+                if response.is_redirect and redirects < 3 and _origin(target) == _origin(url):
+                    url, auth, redirects = target, ANONYMOUS, redirects + 1
+                else:
+                    self._wait_or_refuse(dataset, response)
 
     def _wait_or_refuse(self, dataset: Dataset, response: requests.Response) -> None:
         """Wait where a quota frees in time; raise what every other answer means."""
@@ -361,6 +376,10 @@ class PortalClient:
 
     def _host(self, dataset: Dataset) -> str:
         return urlsplit(self._base_url(dataset)).netloc
+
+
+def _origin(url: str) -> tuple[str, str]:
+    return urlsplit(url)[:2]
 
 
 def _where(dataset: Dataset) -> dict[str, str]:

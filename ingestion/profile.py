@@ -97,7 +97,7 @@ def compare(
         was, now = (before or {}).get(name), after.get(name)
         if was is None or now is None:
             what = "appeared" if was is None else "vanished"
-            changes.append((name, what, _kinds(was), _kinds(now)))
+            changes.append((name, what, _kinds(was), _kinds(now)))  # one of them is empty
             continue
         # A field that became all null has lost its types by that alone.
         if _kinds(was) and _kinds(now) and _kinds(was) != _kinds(now):
@@ -116,7 +116,12 @@ def compare(
 def in_words(changes: Sequence[Mapping[str, Any]]) -> str:
     """The changes of `compare` in one line, those of types and names first."""
     told = [
-        f"{_cut(change['field'])} {change['what']} {change['before']} → {change['after']}"
+        f"{_cut(change['field'])} {change['what']}"
+        + (
+            f" {change['before']} → {change['after']}"
+            if change["before"] and change["after"]
+            else ""
+        )
         for change in sorted(changes, key=lambda change: _ORDER.index(change["what"]))
     ]
     rest = len(told) - MOST_TOLD

@@ -69,8 +69,6 @@ class Batch:
     rows: pa.RecordBatch
     """`record_key` string, `content_hash` string (64 hex digits), `line_hash` binary (16 bytes),
     `payload` large_string: the line, null where the very same line is held already."""
-    documents: list[dict[str, Any] | None]
-    """One per row: the parsed record, or None where BSON cannot hold it or the payload is null."""
     quarantined: list[Quarantined]
 
 
@@ -88,36 +86,34 @@ def read_batches(path: Path, dataset: Dataset, held: pa.Table | None = None) -> 
         Batches of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text; first the records that
         are held as they came, then the others. A key may come more than once in one pull.
     """
-    salt = _salt(dataset)
     is_held: Iterator[bool] | None = None
     if held is not None and held.num_rows:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        hashes = pa.array((_line_hash(line, salt) for line in _lines(path)), pa.binary())
+        hashes = pa.array((line_hash(line, dataset) for line in lines(path)), pa.binary())
         places = pc.index_in(hashes, value_set=held["line_hash"].cast(pa.binary()))
         for batch in held.select(_HELD).take(places.drop_null()).to_batches(BATCH_ROWS):
             payload = pa.nulls(batch.num_rows, pa.large_string())
             rows = pa.RecordBatch.from_arrays([*batch.columns, payload], names=[*_HELD, "payload"])
-            yield Batch(rows, [None] * rows.num_rows, [])
+            yield Batch(rows, [])
         is_held = iter(places.is_valid().to_pylist())
-    lines = (
+    numbered = (
         (number, line)
-        for number, line in enumerate(_lines(path), 1)
+        for number, line in enumerate(lines(path), 1)
         if is_held is None or not next(is_held)
     )
-    while chunk := list(_bounded(lines)):
-        yield _parsed(chunk, dataset, salt)
+    while chunk := list(_bounded(numbered)):
+        yield _parsed(chunk, dataset)
 
 
 _HELD = ["record_key", "content_hash", "line_hash"]
 
 
-def _parsed(chunk: list[tuple[int, bytes]], dataset: Dataset, salt: bytes) -> Batch:
+def _parsed(chunk: list[tuple[int, bytes]], dataset: Dataset) -> Batch:
     import pyarrow as pa
 
     columns: tuple[list[Any], ...] = ([], [], [], [])
-    documents: list[dict[str, Any] | None] = []
     quarantined = []
     for number, line in chunk:
         try:
@@ -129,18 +125,15 @@ def _parsed(chunk: list[tuple[int, bytes]], dataset: Dataset, salt: bytes) -> Ba
             continue
         columns[0].append(key)
         columns[1].append(sha256(text).hexdigest())
-        columns[2].append(_line_hash(line, salt))
+        columns[2].append(line_hash(line, dataset))
         columns[3].append(line)
-        documents.append(record if _fits_bson(line) else None)
     types = (pa.string(), pa.string(), pa.binary(), pa.large_binary())
     arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
     arrays[3] = arrays[3].cast(pa.large_string())  # the parser has seen that it is UTF-8
-    return Batch(
-        pa.RecordBatch.from_arrays(arrays, names=[*_HELD, "payload"]), documents, quarantined
-    )
+    return Batch(pa.RecordBatch.from_arrays(arrays, names=[*_HELD, "payload"]), quarantined)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def lines(path: Path) -> Iterator[bytes]:
     """The lines that are not blank, without their ends."""
     with path.open("rb", buffering=1024 * _KIB) as file:
         start = file.read(3)
@@ -154,27 +147,26 @@ def _lines(path: Path) -> Iterator[bytes]:
 def count_lines(path: Path) -> tuple[int, bytes]:
     """How many lines are not blank, and the last of them."""
     rows, last = 0, b""
-    for rows, last in enumerate(_lines(path), 1):  # noqa: B007
+    for rows, last in enumerate(lines(path), 1):  # noqa: B007
         pass
     return rows, last
 
 
-def _bounded(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+def _bounded(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
     size = 0
-    for number, line in islice(lines, BATCH_ROWS):
+    for number, line in islice(numbered, BATCH_ROWS):
         yield number, line
         size += len(line)
         if size >= BATCH_BYTES:
             return
 
 
-def _salt(dataset: Dataset) -> bytes:
-    """With the key's fields in the hash, no line is found held under another key's name."""
-    return orjson.dumps(dataset.key)
+def line_hash(line: bytes, dataset: Dataset) -> bytes:
+    """Of a line as received, 16 bytes.
 
-
-def _line_hash(line: bytes, salt: bytes) -> bytes:
-    return sha256(line + salt).digest()[:16]
+    With the key's fields in it, no line is found held under the name another key would give it.
+    """
+    return sha256(line + "\0".join(dataset.key).encode()).digest()[:16]
 
 
 # --- parsing and comparing ------------------------------------------------------------------------
@@ -327,17 +319,22 @@ _TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def _fits_bson(line: bytes) -> bool:
-    """Whether MongoDB is sure to hold the record as a document."""
+def document(payload: str) -> dict[str, Any] | None:
+    """The record as a document for MongoDB, or None where BSON may not hold it: integers beyond 64
+    bits, NUL in a name, deep nesting, or more text than `MAX_DOCUMENT_BYTES`.
+    """
+    line = payload.encode()
     if len(line) > MAX_DOCUMENT_BYTES or b"\\u0000" in line or _has_long_integer(line):
-        return False
-    if line.count(b"[") + line.count(b"{") <= MAX_DOCUMENT_DEPTH:
-        return True
-    # What is left without strings is like "[[][]]"; taking out every "[]" takes out a level.
-    brackets = _STRING.sub(b"", line).translate(_TO_BRACKETS, _NOT_BRACKETS)
-    for _ in range(MAX_DOCUMENT_DEPTH):
-        brackets = brackets.replace(b"[]", b"")
-    return not brackets
+        return None
+    if line.count(b"[") + line.count(b"{") > MAX_DOCUMENT_DEPTH:
+        # What is left without strings is like "[[][]]"; taking out every "[]" takes out a level.
+        brackets = _STRING.sub(b"", line).translate(_TO_BRACKETS, _NOT_BRACKETS)
+        for _ in range(MAX_DOCUMENT_DEPTH):
+            brackets = brackets.replace(b"[]", b"")
+        if brackets:
+            return None
+    record: dict[str, Any] = orjson.loads(line)
+    return record
 
 
 def _key_of_damaged(line: bytes, dataset: Dataset) -> str | None:
