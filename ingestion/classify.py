@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,20 +10,6 @@ if TYPE_CHECKING:
 NEW, CHANGED, UNCHANGED, RESTORED, COPY, CONFLICT = range(6)
 """What a record of a pull may be. A copy repeats a record of the same pull; records in conflict
 have one key and different contents, and none of them can be believed."""
-
-
-@dataclass(frozen=True)
-class Classified:
-    """A pull, compared with what is held."""
-
-    kinds: Any
-    """NumPy int8 array, one of the constants above for each row of the pull."""
-    missing: list[str]
-    """Keys of the records that are held as present and did not come."""
-
-    def count(self, kind: int) -> int:
-        """How many rows of the pull are of a kind."""
-        return int((self.kinds == kind).sum())
 
 
 def current(versions: pa.Table, counted: list[int]) -> pa.Table:
@@ -52,13 +37,17 @@ def present(latest: pa.Table) -> pa.Table:
     return latest.filter(latest["content_hash"].is_valid())
 
 
-def classify(held: pa.Table, pulled: pa.Table) -> Classified:
+def classify(held: pa.Table, pulled: pa.Table) -> tuple[Any, list[str]]:
     """Say what each record of a pull is, and which records are missing from it.
 
     Args:
         held: the latest version of each record, `record_key` and `content_hash`; the hash is null
             in a tombstone.
         pulled: `record_key` and `content_hash` of a whole pull, in the order they came.
+
+    Returns:
+        One of the constants above for each record of the pull, as a NumPy array; and the keys of
+        the records that are held as present and did not come.
     """
     import numpy as np
     import pyarrow.compute as pc
@@ -75,7 +64,7 @@ def classify(held: pa.Table, pulled: pa.Table) -> Classified:
         _mark_repeated(kinds, keys, contents)
     known = present(held)["record_key"]
     missing = known.filter(pc.invert(pc.is_in(known, value_set=keys)))
-    return Classified(kinds, missing.to_pylist())
+    return kinds, missing.to_pylist()
 
 
 def _mark_repeated(kinds: Any, keys: Any, contents: Any) -> None:

@@ -11,15 +11,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import (
-    BulkWriteError,
-    ConfigurationError,
-    ConnectionFailure,
-    ExecutionTimeout,
-    NetworkTimeout,
-    PyMongoError,
-    ServerSelectionTimeoutError,
-)
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from ingestion.errors import StoreError
 from ingestion.settings import Settings
@@ -98,16 +90,43 @@ def mongodb_errors(doing: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
+        said = str(error)
+        if isinstance(error, BulkWriteError) and error.details["writeErrors"]:
+            said = error.details["writeErrors"][0]["errmsg"]
         # Without the driver's settings and its view of the topology.
-        text = re.sub(
-            r"(, full error:|, Timeout:| \(configured timeouts:).*", "", _words(error), flags=re.S
-        )
-        told = redact(text, secrets)
-        message = f"Could not {doing}. {_advice(error)} MongoDB says: {told[:600]}"
+        said = re.sub(r"(, full error:|, Timeout:| \(configured timeouts:).*", "", said, flags=re.S)
+        name = f"{type(error).__name__} {getattr(error, 'code', '')} {said}"
+        advice = next(advice for pattern, advice in _ADVICE if re.search(pattern, name))
+        told = f"Could not {doing}. {advice} MongoDB says: {redact(said, secrets)[:600]}"
         # A chained traceback would print the driver's message as it is.
-        raise StoreError(message) from (
-            error if redact(str(error), secrets) == str(error) else None
-        )
+        raise StoreError(told) from (error if redact(str(error), secrets) == str(error) else None)
+
+
+_ADVICE = (
+    ("14031|No space left", "MongoDB's disk is full: free some space there, then run again."),
+    (
+        "^OperationFailure 18 ",
+        "MongoDB refused the user or the password: check MONGODB_URI. Where the user was made in "
+        "another database than the one after the slash, add `?authSource=admin`.",
+    ),
+    (
+        "^OperationFailure 13 ",
+        "MongoDB wants a user with more rights: MONGODB_URI must name one "
+        "(mongodb://USER:PASSWORD@HOST) that has `readWrite` there.",
+    ),
+    ("^(NetworkTimeout|ExecutionTimeout)", "MongoDB took too long: check its load and its disk."),
+    (
+        "^ServerSelectionTimeout",
+        "No MongoDB server answers: check that it runs, MONGODB_URI and the network.",
+    ),
+    (
+        "^(AutoReconnect|ConnectionFailure|NotPrimary)",
+        "The connection to MongoDB broke, or its primary changed: run again.",
+    ),
+    ("^Configuration", "Check MONGODB_URI."),
+    ("", "Run again; if it persists, the server's log tells more."),
+)
+"""Found in the name, the code or the words of an error → what to do about it."""
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
@@ -115,38 +134,6 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return re.sub(r"://[^\s/]*@", "://***@", text)
-
-
-def _words(error: PyMongoError) -> str:
-    if isinstance(error, BulkWriteError) and error.details["writeErrors"]:
-        return str(error.details["writeErrors"][0]["errmsg"])
-    return str(error)
-
-
-def _advice(error: PyMongoError) -> str:
-    code = getattr(error, "code", None)
-    text = f"{error} {getattr(error, 'details', '')}"
-    if code == 14031 or re.search("No space left|OutOfDiskSpace|disk is full", text):
-        return "MongoDB's disk is full: free some space there, then run again."
-    if code == 18:
-        return (
-            "MongoDB refused the user or the password: check MONGODB_URI. Where the user was made "
-            "in another database than the one after the slash, add `?authSource=admin`."
-        )
-    if code == 13:
-        return (
-            "MongoDB wants a user with more rights: MONGODB_URI must name one (mongodb://USER:"
-            "PASSWORD@HOST) that has `readWrite` there."
-        )
-    if isinstance(error, (NetworkTimeout, ExecutionTimeout)):
-        return "MongoDB took too long to answer: check its load and its disk, then run again."
-    if isinstance(error, ServerSelectionTimeoutError):
-        return "No MongoDB server answers: check that it runs, MONGODB_URI and the network."
-    if isinstance(error, ConnectionFailure):
-        return "The connection to MongoDB broke, or its primary changed: run again."
-    if isinstance(error, ConfigurationError):
-        return "Check MONGODB_URI."
-    return "Run again; if it persists, the server's log tells more."
 
 
 def _secrets(uri: str) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ Until the ledger's commit nothing downstream sees any of it.
 
 from __future__ import annotations
 
+import json
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -19,21 +20,11 @@ from typing import TYPE_CHECKING, Any
 from bson import Int64
 
 from ingestion import records
-from ingestion.classify import (
-    CHANGED,
-    CONFLICT,
-    COPY,
-    NEW,
-    RESTORED,
-    UNCHANGED,
-    Classified,
-    classify,
-    present,
-)  # fmt: skip
-from ingestion.errors import DiskFullError, PortalError, UnknownDatasetError, own_error
+from ingestion.classify import CHANGED, CONFLICT, COPY, NEW, RESTORED, UNCHANGED, classify, present
+from ingestion.errors import CollegesError, PortalError, UnknownDatasetError, disk_full
 from ingestion.lock import Lease
 from ingestion.portal import PortalClient, Progress, Spooled
-from ingestion.profile import compare, in_words, profile
+from ingestion.profile import compare, profile
 from ingestion.records import Batch, Quarantined
 from ingestion.registry import Dataset
 from ingestion.store import INSERT_ROWS, RUN_SIZE, Run, Store
@@ -66,7 +57,7 @@ class DatasetResult:
 
     dataset: Dataset
     status: str
-    """As in the ledger: `finished`, `unchanged`, `not_recorded`, `failed`, `interrupted`."""
+    """As in the ledger: `finished`, `unchanged`, `not_recorded` or `failed`."""
     counts: dict[str, int] = field(default_factory=dict)
     """`rows_received`, `rows_new` and so on, as in the ledger."""
     drift: list[dict[str, Any]] = field(default_factory=list)
@@ -105,35 +96,32 @@ class Puller:
         last = self.store.last_finished(dataset)
         self.lease.confirm()
         entry = self.store.begin(self.run, dataset)
+        rows_present = last["rows_present"] if last else 0
         try:
-            return self._pull(dataset, entry, last)
+            return self._pull(dataset, entry, last or {"rows_present": 0})
         except PortalError as error:
             if isinstance(error, UnknownDatasetError) and self.options.is_recorded_state:
-                logger.info("%s: not in this recorded state, skipped", dataset.dataset_id)
-                self.store.end(entry, "not_recorded", rows_present=_present_rows(last))
+                self.store.end(entry, "not_recorded", rows_present=rows_present)
                 return DatasetResult(dataset, "not_recorded")
-            logger.error("%s: %s", dataset.dataset_id, error)  # noqa: TRY400 - told, not a bug
+            logger.info("%s: %s", dataset.dataset_id, error)
             self.store.end(entry, "failed", error=str(error))
             return DatasetResult(dataset, "failed", error=str(error))
         except BaseException as error:
-            # So that the ledger does not say "running"; the next run would find that out too.
-            is_bug = isinstance(error, Exception)
-            self.store.end(entry, "failed" if is_bug else "interrupted", error=str(error) or None)
+            status = "failed" if isinstance(error, Exception) else "interrupted"
+            self.store.end(entry, status, error=str(error) or None)
             raise
 
     def _pull(
-        self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any] | None
+        self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any]
     ) -> DatasetResult:
         probe = self.client.probe(dataset)
         self.store.check_origin(is_synthetic=probe.is_synthetic)
-        drift = [change._asdict() for change in probe.drift]
-        told = probe.as_ledger()
-        is_news = bool(drift) and told["drift"] != (last or {}).get("drift")
-        reason = _why_pull(probe, last, self.options)
+        reason = "asked for" if self.options.force else why_pull(probe, last)
         if reason is None:
             logger.info("%s: unchanged at the portal, not pulled", dataset.dataset_id)
-            self.store.end(entry, "unchanged", **told, rows_present=_present_rows(last))
-            return DatasetResult(dataset, "unchanged", drift=drift, is_drift_news=is_news)
+            told = probe.as_ledger()
+            self.store.end(entry, "unchanged", **told, rows_present=last["rows_present"])
+            return _result(dataset, "unchanged", told, last)
         logger.info("%s: pulling (%s)", dataset.dataset_id, reason)
         path = self.work_dir / f"{dataset.table}.jsonl"
         try:
@@ -143,45 +131,40 @@ class Puller:
             path.unlink(missing_ok=True)
 
     def _store(
-        self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any] | None,
-        spooled: Spooled,
-    ) -> DatasetResult:  # fmt: skip
+        self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any], spooled: Spooled
+    ) -> DatasetResult:
         held = self.store.held(dataset)
-        pulled = _Pulled(self.store, entry, spooled, held)
-        pipeline = pulled.read(dataset, self.work_dir)
-        found = classify(held, pulled.keys())
-        if (found.kinds >= COPY).any():
-            pulled.quarantine(_repeated(spooled.path, dataset, found, pulled.keys()))
-        found = pulled.without_damaged(found)
+        pulled = _Pulled(self.store, entry, spooled)
+        pipeline = pulled.read(dataset, held, self.work_dir)
+        keys = pulled.keys()
+        kinds, missing = classify(held, keys)
+        if (kinds >= COPY).any():
+            pulled.quarantine(_repeated(spooled.path, dataset, kinds, keys))
+        # A damaged line that still says which record it is does not make that record missing.
+        named = set(missing).intersection(pulled.damaged)
+        nameless = sum(key not in named for key in pulled.damaged)
+        missing = [key for key in missing if key not in named]
+        refusal = None
+        if not self.options.accept_shrink:
+            readable = int((kinds < COPY).sum())
+            refusal = _why_not_withdraw(dataset, readable, len(missing), nameless)
         counts = {
             "rows_received": spooled.rows,
-            "rows_new": found.count(NEW),
-            "rows_changed": found.count(CHANGED),
-            "rows_unchanged": found.count(UNCHANGED),
-            "rows_restored": found.count(RESTORED),
+            **{f"rows_{name}": int((kinds == kind).sum()) for name, kind in _COUNTED.items()},
             "rows_quarantined": pulled.quarantined,
+            "rows_withdrawn": 0 if refusal else len(missing),
         }
-        refusal = (
-            None
-            if self.options.accept_shrink
-            else _why_not_withdraw(dataset, counts, pulled, found)
-        )
-        if refusal:
-            logger.warning("%s: %s", dataset.dataset_id, refusal)
-        counts["rows_withdrawn"] = 0 if refusal else len(found.missing)
-        if counts["rows_new"] + counts["rows_changed"] + counts["rows_restored"]:
-            pulled.write(pipeline, found)
-        if counts["rows_withdrawn"]:
-            pulled.withdraw(found.missing)
-        present_rows = present(held).num_rows + counts["rows_new"] + counts["rows_restored"]
-        now = (last or {}).get("profile")
-        changes: list[dict[str, Any]] = []
-        if now is None or any(counts[n] for n in ("rows_new", "rows_changed", "rows_restored")):
-            before, now = now, profile(spooled.path, spooled.rows)
-            changes = compare(before, now) if before else []
-        if changes:
-            logger.warning("%s: unlike the pull before: %s", dataset.dataset_id, in_words(changes))
+        is_changed = counts["rows_unchanged"] + counts["rows_quarantined"] < spooled.rows
+        if is_changed:
+            pulled.write(pipeline, kinds)
+        if not refusal:
+            pulled.withdraw(missing)
+        now, changes = last.get("profile"), []
+        if is_changed or now is None:
+            now = profile(spooled.path, spooled.rows)
+            changes = compare(last["profile"], now) if last.get("profile") else []
         told = spooled.probe.as_ledger()
+        arrived = counts["rows_new"] + counts["rows_restored"] - counts["rows_withdrawn"]
         self.lease.confirm()
         self.store.end(
             entry,
@@ -189,44 +172,39 @@ class Puller:
             **told,
             **counts,
             extracted_at=spooled.extracted_at,
-            rows_present=present_rows - counts["rows_withdrawn"],
+            rows_present=present(held).num_rows + arrived,
             is_withdrawal_refused=refusal is not None,
             profile=now,
             profile_changes=changes,
         )
-        drift = [change._asdict() for change in spooled.probe.drift]
-        is_news = bool(drift) and told["drift"] != (last or {}).get("drift")
-        return DatasetResult(
-            dataset, "finished", counts, drift, is_news, changes, withdrawal_refused=refusal
-        )
+        result = _result(dataset, "finished", told, last)
+        result.counts, result.profile_changes = counts, changes
+        result.withdrawal_refused = refusal
+        return result
+
+
+_COUNTED = {"new": NEW, "changed": CHANGED, "unchanged": UNCHANGED, "restored": RESTORED}
 
 
 class _Pulled:
     """The records of one pull, on their way from the spooled file into MongoDB."""
 
-    def __init__(
-        self, store: Store, entry: dict[str, Any], spooled: Spooled, held: pa.Table
-    ) -> None:
+    def __init__(self, store: Store, entry: dict[str, Any], spooled: Spooled) -> None:
         self.quarantined = 0
-        self._store = store
-        self._entry = entry
-        self._spooled = spooled
-        self._held = held
-        self._first_id = entry["run_sequence"] * RUN_SIZE
+        self.damaged: list[str | None] = []
+        """The keys that lines which are no records still name; None for those that name none."""
+        self._store, self._entry, self._spooled = store, entry, spooled
         self._rows: list[pa.RecordBatch] = []
-        self._count = 0
-        self._damaged: list[str | None] = []
-        self._table: pa.Table | None = None
+        self._is_wanted: Any = None
+        self._error: Exception | None = None
 
-    def read(self, dataset: Dataset, work_dir: Path) -> Any:
+    def read(self, dataset: Dataset, held: pa.Table, work_dir: Path) -> Any:
         """Read the file; lines that are not held yet go into a load package of dlt.
 
         Returns:
             The dlt pipeline with that package; None where every line is held.
         """
-        batches = self._noted(
-            records.read_batches(self._spooled.path, dataset, present(self._held))
-        )
+        batches = self._noted(records.read_batches(self._spooled.path, dataset, present(held)))
         first = next((batch for batch in batches if batch.num_rows), None)
         if first is None:
             return None
@@ -235,7 +213,7 @@ class _Pulled:
         from ingestion.warehouse import fresh_pipeline
 
         resource = dlt.resource(chain([first], batches), name=dataset.table)
-        with _explained(work_dir):
+        with _unwrapped(work_dir):
             pipeline = fresh_pipeline("pull", self._destination(), dataset.table, work_dir)
             pipeline.extract(resource, loader_file_format="parquet")
         return pipeline
@@ -245,12 +223,13 @@ class _Pulled:
         import numpy as np
         import pyarrow as pa
 
+        count = 0
         for batch in batches:
             self.quarantine(batch.quarantined)
-            self._damaged += [line.record_key for line in batch.quarantined]
+            self.damaged += [line.record_key for line in batch.quarantined]
             self._rows.append(batch.rows.select(["record_key", "content_hash"]))
-            numbers = np.arange(self._count, self._count + batch.rows.num_rows)
-            self._count += batch.rows.num_rows
+            numbers = np.arange(count, count + batch.rows.num_rows)
+            count += batch.rows.num_rows
             rows = pa.Table.from_batches([batch.rows]).append_column("number", pa.array(numbers))
             yield rows.filter(rows["payload"].is_valid())
 
@@ -258,49 +237,24 @@ class _Pulled:
         """`record_key` and `content_hash` of every readable record, in the order they came."""
         import pyarrow as pa
 
-        if self._table is None:
-            text = pa.string()
-            empty = pa.schema({"record_key": text, "content_hash": text}).empty_table()
-            read = [pa.Table.from_batches([rows]) for rows in self._rows]
-            self._table = pa.concat_tables([empty, *read])
-            self._rows.clear()
-        return self._table
+        schema = pa.schema({"record_key": pa.string(), "content_hash": pa.string()})
+        return pa.Table.from_batches(self._rows, schema)
 
     def quarantine(self, lines: Iterable[Quarantined]) -> None:
         """Keep lines out, and count them."""
-        counted = list(lines)
-        self.quarantined += len(counted)
-        self._store.quarantine(self._entry, counted)
+        self.quarantined += self._store.quarantine(self._entry, lines)
 
-    def without_damaged(self, found: Classified) -> Classified:
-        """Do not call a record missing whose line came damaged but still names it."""
-        named = set(self._damaged)
-        return Classified(found.kinds, [key for key in found.missing if key not in named])
-
-    def nameless(self) -> int:
-        """How many damaged lines may be any record: they name none that is held and missing."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        named = pa.array(self._damaged, pa.string())
-        is_known = pc.is_in(named, value_set=present(self._held)["record_key"])
-        came = pc.is_in(named, value_set=self.keys()["record_key"])
-        is_one = pc.and_(is_known, pc.invert(came))
-        return len(named) - int(pc.sum(is_one).as_py() or 0)
-
-    def write(self, pipeline: Any, found: Classified) -> None:
+    def write(self, pipeline: Any, kinds: Any) -> None:
         """Have dlt write what is new, changed or restored."""
         import numpy as np
 
-        self._is_wanted = np.isin(found.kinds, (NEW, CHANGED, RESTORED))
-        with _explained(Path(pipeline.pipelines_dir)):
+        self._is_wanted = np.isin(kinds, (NEW, CHANGED, RESTORED))
+        with _unwrapped(Path(pipeline.pipelines_dir)):
             pipeline.normalize()
             try:
                 pipeline.load()
             except Exception as error:
                 raise self._error or error from error
-
-    _error: Exception | None = None
 
     def _destination(self) -> Any:
         import dlt
@@ -315,135 +269,108 @@ class _Pulled:
         )
         def mongodb(batch: pa.RecordBatch, table: Any) -> None:  # noqa: ARG001 - dlt's signature
             try:
-                self._store.insert(self._entry["table_name"], list(self._versions(batch)))
+                wanted = batch.filter(self._is_wanted[batch.column("number").to_numpy()])
+                self._insert(wanted.to_pylist())
             except Exception as error:
                 self._error = error  # dlt keeps its text alone
                 raise DestinationTerminalException(str(error)) from error
 
         return mongodb
 
-    def _versions(self, batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-        wanted = batch.filter(self._is_wanted[batch.column("number").to_numpy()])
-        for row in wanted.to_pylist():
-            yield self._version(
-                row["number"], row["record_key"], row["content_hash"], row["line_hash"],
-                row["payload"], records.document(row["payload"]),
-            )  # fmt: skip
-
-    def withdraw(self, missing: list[str]) -> None:
+    def withdraw(self, keys: list[str]) -> None:
         """Write a tombstone for each record."""
+        first = sum(batch.num_rows for batch in self._rows)
+        blank = dict.fromkeys(("content_hash", "line_hash", "payload"))
+        rows = ({"number": n, "record_key": key, **blank} for n, key in enumerate(keys, first))
+        self._insert(rows)
+
+    def _insert(self, rows: Iterable[dict[str, Any]]) -> None:
+        run, first_id = self._entry["run_sequence"], self._entry["run_sequence"] * RUN_SIZE
         self._store.insert(
             self._entry["table_name"],
             [
-                self._version(number, key, None, None, None, None)
-                for number, key in enumerate(missing, self._count)
+                {
+                    "_id": Int64(first_id + row.pop("number")),
+                    "run_sequence": run,
+                    **row,
+                    "is_withdrawn": row["payload"] is None,
+                    "extracted_at": self._spooled.extracted_at,
+                    "record": row["payload"] and records.document(row["payload"]),
+                }
+                for row in rows
             ],
         )
 
-    def _version(
-        self, number: int, key: str, content_hash: str | None, line_hash: bytes | None,
-        payload: str | None, record: dict[str, Any] | None,
-    ) -> dict[str, Any]:  # fmt: skip
-        return {
-            "_id": Int64(self._first_id + number),
-            "record_key": key,
-            "run_sequence": self._entry["run_sequence"],
-            "content_hash": content_hash,
-            "line_hash": line_hash,
-            "payload": payload,
-            "is_withdrawn": payload is None,
-            "extracted_at": self._spooled.extracted_at,
-            "record": record,
-        }
 
+def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:
+    """Why a dataset must be pulled, or None where nothing says so.
 
-def _why_pull(probe: Probe, last: Mapping[str, Any] | None, options: PullOptions) -> str | None:
-    """Why a dataset must be pulled, or None where nothing says so."""
-    if options.force:
-        return "asked for"
-    if last is None:
+    Args:
+        probe: what the portal says now.
+        last: the ledger's entry of the latest finished pull; without `extracted_at` if none.
+    """
+    if "extracted_at" not in last:
         return "never pulled"
-    if last.get("is_withdrawal_refused") or last.get("rows_quarantined"):
+    if last["is_withdrawal_refused"] or last["rows_quarantined"]:
         return "the pull before had lines or withdrawals that were refused"
     if change := probe.difference(last):
         return change
     age = datetime.now(UTC) - last["extracted_at"]
     if age >= FULL_PULL_EVERY:
         return f"last pulled in full {age.days} days ago"
-    if age < timedelta(0):
-        return "last pulled in full in the future, by this machine's clock"
-    return None
+    return "last pulled in the future, by this machine's clock" if age < timedelta(0) else None
 
 
-def _why_not_withdraw(
-    dataset: Dataset, counts: Mapping[str, int], pulled: _Pulled, found: Classified
-) -> str | None:
+def _why_not_withdraw(dataset: Dataset, readable: int, missing: int, nameless: int) -> str | None:
     """Why what is absent from a pull may still be at the portal; None: it is not."""
-    readable = counts["rows_received"] - counts["rows_quarantined"]
     if readable < dataset.volume_floor:
         return (
             f"{readable} readable rows are below this dataset's floor of {dataset.volume_floor}: "
             "nothing was withdrawn. If the portal really holds so few, run again with "
             "--accept-shrink."
         )
-    if found.missing and (nameless := pulled.nameless()):
+    if missing and nameless:
         return (
-            f"{nameless} quarantined line(s) do not say which record they are, so the "
-            f"{len(found.missing)} record(s) missing from this pull may be among them: nothing was "
-            "withdrawn. Look at `colleges status`; to withdraw all the same, run again with "
-            "--accept-shrink."
+            f"{nameless} quarantined line(s) do not say which record they are, so the {missing} "
+            "record(s) missing from this pull may be among them: nothing was withdrawn. Look at "
+            "`colleges status`; to withdraw all the same, run again with --accept-shrink."
         )
     return None
 
 
-def _repeated(
-    path: Path, dataset: Dataset, found: Classified, keys: pa.Table
-) -> Iterator[Quarantined]:
+def _repeated(path: Path, dataset: Dataset, kinds: Any, keys: pa.Table) -> Iterator[Quarantined]:
     """The lines of records that came more than once: copies but the first, conflicts all."""
-    repeated = keys["record_key"].filter(found.kinds >= COPY)
-    in_conflict = set(keys["record_key"].filter(found.kinds == CONFLICT).to_pylist())
-    names, seen = set(repeated.to_pylist()), set()
+    seen = dict.fromkeys(keys["record_key"].filter(kinds >= COPY).to_pylist(), False)
+    in_conflict = set(keys["record_key"].filter(kinds == CONFLICT).to_pylist())
     for number, line in enumerate(records.lines(path), 1):
         try:
             key = records.record_key(records.parse(line)[0], dataset)
         except records.BadRecordError:
             continue
-        if key not in names:
-            continue
-        if key in in_conflict:
-            detail = "its key came more than once in one pull, with different contents"
+        if key in in_conflict or seen.get(key):
+            what = "different contents" if key in in_conflict else "the same content"
+            detail = f"its key came more than once in one pull, with {what}"
             yield Quarantined(number, line, "duplicate_key", detail, key)
         elif key in seen:
-            detail = "the same record came more than once in one pull"
-            yield Quarantined(number, line, "duplicate_key", detail, key)
-        seen.add(key)
+            seen[key] = True
 
 
-def _present_rows(last: Mapping[str, Any] | None) -> int:
-    return last["rows_present"] if last else 0
+def _result(
+    dataset: Dataset, status: str, told: Mapping[str, Any], last: Mapping[str, Any]
+) -> DatasetResult:
+    drift = json.loads(told["drift"])
+    is_news = bool(drift) and told["drift"] != last.get("drift")
+    return DatasetResult(dataset, status, drift=drift, is_drift_news=is_news)
 
 
-class _explained:  # noqa: N801 - reads as a function
-    """Turn what dlt makes of an error back into the error."""
-
-    def __init__(self, work_dir: Path) -> None:
-        self._work_dir = work_dir
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if error is None:
-            return
-        if ours := own_error(error):
-            raise ours from error
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, OSError) and re.search(
-                "No space|quota|File too large", str(cause)
-            ):
-                raise DiskFullError(
-                    f"The disk of {self._work_dir}, where a pull is kept until it is whole, is "
-                    "full (or a quota or `ulimit -f` is met). Nothing of this pull was stored; "
-                    "free some space and run again."
-                ) from error
-            cause = cause.__cause__ or cause.__context__
+@contextmanager
+def _unwrapped(work_dir: Path) -> Iterator[None]:
+    """Raise the error of ours, or of the disk, that dlt wrapped into its own."""
+    with disk_full(work_dir):
+        try:
+            yield
+        except Exception as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, (CollegesError, OSError)):
+                cause = cause.__cause__ or cause.__context__
+            raise cause or error from error

@@ -39,44 +39,21 @@ logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 VERSION_COLUMNS = {
-    "record_key": "text",
-    "run_sequence": "bigint",
-    "run_id": "text",
-    "content_hash": "text",
-    "payload": "text",
-    "is_withdrawn": "bool",
-    "extracted_at": "timestamp",
-}
+    "record_key": "text", "run_sequence": "bigint", "run_id": "text", "content_hash": "text",
+    "payload": "text", "is_withdrawn": "bool", "extracted_at": "timestamp",
+}  # fmt: skip
 """Column of a raw table → its type, in dlt's words. MongoDB holds the same without `run_id`."""
 
 LEDGER_COLUMNS = {
-    "run_sequence": "bigint",
-    "run_id": "text",
-    "portal": "text",
-    "dataset": "text",
-    "table_name": "text",
-    "status": "text",
-    "started_at": "timestamp",
-    "finished_at": "timestamp",
-    "extracted_at": "timestamp",
-    "duration_s": "double",
-    "rows_expected": "bigint",
-    "rows_received": "bigint",
-    "rows_new": "bigint",
-    "rows_changed": "bigint",
-    "rows_unchanged": "bigint",
-    "rows_restored": "bigint",
-    "rows_withdrawn": "bigint",
-    "rows_quarantined": "bigint",
-    "rows_present": "bigint",
-    "is_withdrawal_refused": "bool",
-    "drift": "text",
-    "portal_data_processed_at": "timestamp",
-    "portal_modified_at": "timestamp",
-    "portal_records_count": "bigint",
-    "is_synthetic": "bool",
-    "error": "text",
-}
+    "run_sequence": "bigint", "run_id": "text", "portal": "text", "dataset": "text",
+    "table_name": "text", "status": "text", "started_at": "timestamp", "finished_at": "timestamp",
+    "extracted_at": "timestamp", "duration_s": "double", "rows_expected": "bigint",
+    "rows_received": "bigint", "rows_new": "bigint", "rows_changed": "bigint",
+    "rows_unchanged": "bigint", "rows_restored": "bigint", "rows_withdrawn": "bigint",
+    "rows_quarantined": "bigint", "rows_present": "bigint", "is_withdrawal_refused": "bool",
+    "drift": "text", "portal_data_processed_at": "timestamp", "portal_modified_at": "timestamp",
+    "portal_records_count": "bigint", "is_synthetic": "bool", "error": "text",
+}  # fmt: skip
 """Column of `raw._source_load` → its type. An entry of MongoDB's ledger has the same fields, and
 beside them what only the next pull needs: `fields_hash`, `registry_fingerprint`, `profile`,
 `profile_changes`, `code_version`."""
@@ -85,16 +62,10 @@ WRITTEN = ("rows_new", "rows_changed", "rows_restored", "rows_withdrawn")
 """What the versions of a pull add up to."""
 
 HELD = {
-    "record_key": "text",
-    "run_sequence": "bigint",
-    "content_hash": "text",
-    "line_hash": "binary",
-}
-"""The fields of the index, which a pull is compared with."""
-
-INDEX = [
-    (name, DESCENDING if name == "run_sequence" else ASCENDING) for name in HELD
-]  # a record's latest version comes first
+    "record_key": "text", "run_sequence": "bigint", "content_hash": "text", "line_hash": "binary"
+}  # fmt: skip
+"""What a pull is compared with; the fields of an index, a record's latest version first."""
+INDEX = [(name, DESCENDING if name == "run_sequence" else ASCENDING) for name in HELD]
 
 RUN_SIZE = 1 << 32
 """`_id` of a version is its run × this + its number within the run."""
@@ -301,8 +272,9 @@ class Store:
 
     # -- the quarantine --
 
-    def quarantine(self, entry: Document, lines: Iterable[Quarantined]) -> None:
-        """Keep lines out, with their bytes as received."""
+    def quarantine(self, entry: Document, lines: Iterable[Quarantined]) -> int:
+        """Keep lines out, with their bytes as received; how many."""
+        count = 0
         with mongodb_errors(f"quarantine lines of {entry['dataset']}"):
             for line in lines:
                 place = f"{entry['_id']}/{line.line_number}"
@@ -311,14 +283,9 @@ class Store:
                 if len(compressed) > MAX_INLINE_BYTES:
                     file = f"quarantine/{place.replace('/', '-')}.zlib"
                 document = {
+                    **{name: entry[name] for name in ("dataset", "table_name", "run_sequence")},
+                    **{name: value for name, value in vars(line).items() if name != "line"},
                     "_id": place,
-                    "dataset": entry["dataset"],
-                    "table_name": entry["table_name"],
-                    "run_sequence": entry["run_sequence"],
-                    "line_number": line.line_number,
-                    "record_key": line.record_key,
-                    "reason": line.reason,
-                    "detail": line.detail,
                     "size": len(line.line),
                     "compressed": None if file else compressed,
                     "file": file,
@@ -328,6 +295,8 @@ class Store:
                 if file:
                     (self._home / file).parent.mkdir(exist_ok=True)
                     (self._home / file).write_bytes(compressed)
+                count += 1
+        return count
 
 
 def run_range(first: int, last: int) -> Document:

@@ -226,33 +226,27 @@ class DuckDb(Warehouse):
         )
 
     def explain(self, error: str) -> str:
-        told = _first_line(error)
-        if "could not set lock" in error.lower() or "Conflicting lock" in error:
-            holder = re.search(r"held in (.+?) \(PID (\d+)\)", error)
-            who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
-            return (
-                f"{self.path} is in use by {who}: another run, dbt, a notebook or a DuckDB shell. "
-                "Let it end or close it, then run again."
-            )
-        if re.search("No space left|ENOSPC|Disk quota exceeded|File too large", error):
-            return (
-                f"The disk of {self.path.parent} is full (or a quota or `ulimit -f` is met). "
-                "Nothing that was loaded before is lost; free some space and run again."
-            )
-        again = "move it away and run `colleges load`, which makes a new one from MongoDB"
-        if "database file with version" in error or "newer" in error:
-            return (
-                f"{self.path} was written by another version of DuckDB ({told}). Use that "
-                f"version, or {again} (snapshots begin anew)."
-            )
-        if "not a valid DuckDB database" in error or "orrupt" in error or "checksum" in error:
-            return (
-                f"{self.path} is damaged or no DuckDB database ({told}). Put it back from a "
-                f"backup; or {again} (snapshots begin anew)."
-            )
-        if "ermission denied" in error:
-            return f"{self.path} may not be read or written by this user ({told})."
-        return f"The warehouse {self.path} said: {told}"
+        holder = re.search(r"held in (.+?) \(PID (\d+)\)", error)
+        who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
+        told = next((line.strip() for line in error.splitlines() if line.strip()), "nothing")
+        return _say(_DUCKDB_SAYS, error, path=self.path, who=who, told=told[:500].rstrip("."))
+
+
+_ANEW = "move it away and run `colleges load`, which makes a new one (snapshots begin anew)."
+_DUCKDB_SAYS = {
+    "ould not set lock|Conflicting lock": "{path} is in use by {who}: another run, dbt, a notebook "
+    "or a DuckDB shell. Let it end or close it, then run again.",
+    "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is full "
+    "(or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free some space "
+    "and run again.",
+    "database file with version|newer": "{path} was written by another version of DuckDB ({told}). "
+    f"Use that version, or {_ANEW}",
+    "not a valid DuckDB database|orrupt|checksum": "{path} is damaged or no DuckDB database "
+    f"({{told}}). Put it back from a backup; or {_ANEW}",
+    "ermission denied": "{path} may not be read or written by this user ({told}).",
+    "": "The warehouse {path} said: {told}.",
+}
+"""Found in an error → what to tell."""
 
 
 class Snowflake(Warehouse):
@@ -341,42 +335,33 @@ class Snowflake(Warehouse):
         )
 
     def explain(self, error: str) -> str:
-        given, where = self._given, self.identity.partition(":")[2]
-        told = " ".join(error.split())[:500].rstrip(".")
-        again = "Nothing is half loaded, and the next run completes."
-        if re.search(r"JWT token|\b39014\d\b|\b39430\d\b", error):
-            return (
-                f"Snowflake ({where}) did not accept the key pair of {given['USER']} ({told}). The "
-                f"key in {self._key} is not the one registered for that user, or SNOWFLAKE_USER or "
-                "SNOWFLAKE_ACCOUNT is not theirs: compare `DESC USER` with docs/snowflake.md. "
-                "Nothing was read or written."
-            )
-        if re.search(r"\b404\b|\b290404\b|\b403 Forbidden", error):
-            return (
-                f"Snowflake has no account {given['ACCOUNT']} ({told}): SNOWFLAKE_ACCOUNT must be "
-                "<organisation>-<account>, as in the address you sign in at. Nothing was read or "
-                "written."
-            )
-        if "Could not connect to Snowflake backend" in error or "Name or service" in error:
-            host = self._query.get("host") or f"{given['ACCOUNT']}.snowflakecomputing.com"
-            return (
-                f"{host} did not answer ({told}): no network, a proxy or a firewall, or "
-                f"SNOWFLAKE_ACCOUNT is misspelt. {again}"
-            )
-        if re.search(r"PEM|DER|assword|private key|deserialize", error):
-            return (
-                f"SNOWFLAKE_PRIVATE_KEY_PATH names {self._key}, which is no private key in PKCS#8 "
-                f"PEM without a passphrase ({told})."
-            )
-        if re.search(r"Insufficient privileges|not authorized|not granted|42501", error):
-            return (
-                f"Snowflake ({where}) refused this to role {given['ROLE']}: {told}. A grant is "
-                "missing, or the role is another one's: run deploy/snowflake_setup.sql again, "
-                f"which does no harm. {again}"
-            )
-        return f"Snowflake ({where}) said: {told}. {again}"
+        host = self._query.get("host") or f"{self._given['ACCOUNT']}.snowflakecomputing.com"
+        where, told = self.identity.partition(":")[2], " ".join(error.split())[:500].rstrip(".")
+        return _say(
+            _SNOWFLAKE_SAYS, error, where=where, told=told, host=host, key=self._key, **self._given
+        )
 
 
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:500].rstrip(".") + "." if lines else "nothing."
+_AGAIN = "Nothing is half loaded, and the next run completes."
+_SNOWFLAKE_SAYS = {
+    r"JWT token|\b39014\d\b|\b39430\d\b": "Snowflake ({where}) did not accept the key pair of "
+    "{USER} ({told}). The key in {key} is not the one registered for that user, or SNOWFLAKE_USER "
+    "or SNOWFLAKE_ACCOUNT is not theirs: compare `DESC USER` with docs/snowflake.md. Nothing was "
+    "read or written.",
+    r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
+    "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at. Nothing "
+    "was read or written.",
+    "Could not connect to Snowflake backend|Name or service": "{host} did not answer ({told}): no "
+    f"network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is misspelt. {_AGAIN}",
+    "PEM|DER|assword|private key|deserialize": "SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is "
+    "no private key in PKCS#8 PEM without a passphrase ({told}).",
+    "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused this "
+    "to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
+    f"deploy/snowflake_setup.sql again, which does no harm. {_AGAIN}",
+    "": f"Snowflake ({{where}}) said: {{told}}. {_AGAIN}",
+}
+
+
+def _say(table: Mapping[str, str], error: str, **facts: Any) -> str:
+    """The first sentence whose pattern is found in an error."""
+    return next(said for found, said in table.items() if re.search(found, error)).format(**facts)
