@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +21,7 @@ from ingestion.registry import Dataset, registry
 from sandbox.sample import city_portal, ministry_portal
 from sandbox.sample.city import MAX_SCALE, build_city
 from sandbox.sample.extractions import EXTRACTIONS, Extraction
+from sandbox.sample.oddities import ODD_EXTRACTIONS, with_oddities
 
 __all__ = ["MAX_SCALE", "write_sample"]
 
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 Record = dict[str, Any]
 
 
-def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
+def write_sample(out: Path, *, scale: int = 1, seed: int = 0, oddities: bool = False) -> list[Path]:
     """Write the sample's portal states, ``<out>/<extraction>/<host>/<dataset>/…``.
 
     The same scale and seed give the same bytes; city 0 is the same at every scale. A dataset of the
@@ -39,6 +40,7 @@ def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
         out: folder, made if need be; states of an earlier sample in it are replaced.
         scale: number of cities, each about as large as Paris, laid side by side.
         seed: another seed, other schools.
+        oddities: add two later states, with what portals publish by mistake (`oddities.py`).
 
     Returns:
         The state folders, oldest first.
@@ -48,13 +50,14 @@ def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
     """
     if not 1 <= scale <= MAX_SCALE:
         raise SettingsError(f"The sample's scale is {scale}; it must be from 1 to {MAX_SCALE}.")
-    states = [out / extraction.name for extraction in EXTRACTIONS]
+    extractions = EXTRACTIONS + (ODD_EXTRACTIONS if oddities else ())
+    states = [out / extraction.name for extraction in extractions]
     for state in states:
         _refuse_to_replace_real_data(state)
     writers: dict[tuple[str, str], _DatasetWriter] = {}
     with ExitStack() as stack:
         for number in range(scale):
-            for extraction, dataset, records in _city_records(number, seed):
+            for extraction, dataset, records in _city_records(number, seed, extractions):
                 name = (extraction.name, dataset.dataset_id)
                 if name not in writers:
                     writer = _DatasetWriter(out / extraction.name, dataset, extraction)
@@ -67,11 +70,13 @@ def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
     return states
 
 
-def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, Dataset, list[Record]]]:
+def _city_records(
+    number: int, seed: int, extractions: Sequence[Extraction]
+) -> Iterator[tuple[Extraction, Dataset, list[Record]]]:
     """The city's records of each dataset of the registry that the sample knows."""
     city = build_city(number, seed)
     ministry = ministry_portal.build_ministry(city, seed)
-    for extraction in EXTRACTIONS:
+    for extraction in extractions:
         rng = random.Random(f"records {seed} {number} {extraction.name}")  # noqa: S311
         found = {
             "etablissements-scolaires-colleges": city_portal.college_records(city, extraction, rng),
@@ -95,6 +100,7 @@ def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, Dataset,
         for dataset_id, dataset in registry().items():
             if dataset_id in found:
                 records = list(found[dataset_id])
+                records = with_oddities(dataset_id, records, city, extraction)
                 # The portals promise no order. Its seed names the dataset, so that another one in
                 # the registry changes no byte of this one.
                 random.Random(f"{dataset_id} {seed} {number} {extraction.name}").shuffle(records)  # noqa: S311
