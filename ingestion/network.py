@@ -71,9 +71,16 @@ class ApiKey(AuthBase):
         return text.replace(self._key, "***")
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone: `requests` would read the whole body of one even if told not to."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
+
+
 def session(url: str) -> requests.Session:
     """A session for the portal at `url`."""
-    made = requests.Session()
+    made = _Session()
     made.headers["User-Agent"] = f"paris-colleges/{version('paris-colleges')}"
     made.headers["Accept"] = "application/json, application/jsonl;q=0.9, */*;q=0.1"
     made.headers["Accept-Encoding"] = "gzip"

@@ -195,7 +195,7 @@ class PortalClient:
         raise problem
 
     def stream(
-        self, dataset: Dataset, probe: Probe, path: Path, progress: Progress | None
+        self, dataset: Dataset, probe: Probe, path: Path, progress: Progress | None = None
     ) -> tuple[int, bytes]:
         """One stream of the registry's selection into a file, whatever its rows.
 
@@ -279,7 +279,7 @@ class PortalClient:
                 retry=tenacity.retry_if_exception_type(BodyError),
                 stop=tenacity.stop_after_attempt(attempts)
                 | tenacity.stop_after_delay(_RETRY_FOR_S),
-                wait=tenacity.wait_random_exponential(multiplier=1, max=30),
+                wait=tenacity.wait_exponential(0.5, max=30) + tenacity.wait_random(0, 0.5),
                 sleep=self._sleep,
                 reraise=True,
             )(action)
@@ -318,8 +318,8 @@ class PortalClient:
             if response.status_code == 200 and not is_html(response):
                 return response
             with closing(response):
-                target = urljoin(url, response.headers.get("Location", ""))
-                if response.is_redirect and redirects < 3 and _origin(target) == _origin(url):
+                target = _within(url, response.headers.get("Location", ""))
+                if response.is_redirect and redirects < 3 and target:
                     url, auth, redirects = target, ANONYMOUS, redirects + 1
                 else:
                     self._wait_or_refuse(dataset, response)
@@ -358,8 +358,8 @@ class PortalClient:
             )
             said += "firewall or a proxy may stand between. Open the portal in a browser here."
         elif response.is_redirect:
-            target = urlsplit(response.headers.get("Location", "")).netloc or "another path"
-            said = f"redirects to {plain(target)}, which is not followed. If the portal has moved, "
+            target = plain(response.headers.get("Location", "").partition("?")[0])
+            said = f"redirects to {target}, which is not followed. If the portal has moved, "
             said += "change its `base_url` in ingestion/datasets.yml."
         elif status == 429:
             when = f"frees at {frees:%Y-%m-%d %H:%M} UTC" if frees else "does not say when it frees"
@@ -378,8 +378,12 @@ class PortalClient:
         return urlsplit(self._base_url(dataset)).netloc
 
 
-def _origin(url: str) -> tuple[str, str]:
-    return urlsplit(url)[:2]
+def _within(url: str, location: str) -> str | None:
+    """Where a redirect leads, if it is to the same scheme, host and port."""
+    with suppress(ValueError):
+        target = urljoin(url, location)
+        return target if urlsplit(target)[:2] == urlsplit(url)[:2] else None
+    return None
 
 
 def _where(dataset: Dataset) -> dict[str, str]:

@@ -346,7 +346,7 @@ def _key_of_damaged(line: bytes, dataset: Dataset) -> str | None:
     def agreeing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         # No key field may be a list: a name with two different values names no record.
-        return found | {name: [] for name, value in pairs if _dumps(value) != _dumps(found[name])}
+        return found | {name: [] for name, value in pairs if repr(value) != repr(found[name])}
 
     try:
         record = json.loads(

@@ -76,11 +76,16 @@ def _client(state: Path | None) -> Iterator[PortalClient]:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--scale", default=1, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--seed", default=0, show_default=True, type=int)
-def sample(out: Path, scale: int, seed: int) -> None:
+@click.option(
+    "--with-oddities",
+    is_flag=True,
+    help="Add two later states, with what portals publish by mistake.",
+)
+def sample(out: Path, scale: int, seed: int, with_oddities: bool) -> None:
     """Write a synthetic sample: recorded portal states of invented collèges."""
     from sandbox.sample import write_sample
 
-    for state in write_sample(out, scale=scale, seed=seed):
+    for state in write_sample(out, scale=scale, seed=seed, oddities=with_oddities):
         click.echo(state)
 
 
