@@ -107,14 +107,13 @@ def replay(
     work_dir: Path,
     progress: Progress | None = None,
 ) -> LoadReport:
-    """Drop the tables of raw, load them anew from MongoDB, and reconcile.
+    """Drop the tables of raw and load them anew from MongoDB.
 
     The ledger's rows go first, so that a killed replay leaves tables that count as not loaded.
 
     Raises:
         StoreError: MongoDB lacks versions of its own ledger; nothing was changed.
-        ReconciliationError: raw has runs that this MongoDB does not know; nothing was changed. Or
-            both differ even after loading.
+        ReconciliationError: raw has runs that this MongoDB does not know; nothing was changed.
     """
     with warehouse.connect() as raw:
         loaded = raw.ledger()
@@ -128,13 +127,11 @@ def replay(
             raw.rows(f"delete from {SCHEMA}.{LEDGER} where table_name in ({names})")  # noqa: S608
         for dataset in datasets:
             raw.rows(f"drop table if exists {SCHEMA}.{dataset.table}")
-    report = load(store, lease, warehouse, datasets, work_dir, progress)
-    reconcile(store, warehouse, datasets)
-    return report
+    return load(store, lease, warehouse, datasets, work_dir, progress)
 
 
 def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> int:
-    """Fill an empty MongoDB from a warehouse that was loaded before; else do nothing.
+    """Fill an empty MongoDB from a warehouse that was loaded before.
 
     Without it the next pull would number its runs from 1 and call every record new. Killed
     anywhere, the next run begins again: the ledger is written under another name, and renamed.
@@ -148,8 +145,6 @@ def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> i
     """
     database, coming = store.database, store.database["source_load_coming"]
     with mongodb_errors("look for what MongoDB holds"):
-        if store.ledger.find_one({}, {"_id": 1}):
-            return 0
         held = [d for d in datasets if database[d.table].find_one({}, {"_id": 1})]
         is_begun = coming.name in database.list_collection_names()
     if held and not is_begun:

@@ -103,6 +103,11 @@ class Store:
 
     # -- the ledger --
 
+    def is_empty(self) -> bool:
+        """Whether nothing was ever pulled here."""
+        with mongodb_errors("look into the ledger"):
+            return self.ledger.find_one({}, {"_id": 1}) is None
+
     def begin_run(self, code_version: str) -> Run:
         """Remove what interrupted runs left, and number the next one."""
         with mongodb_errors("begin a run"):
