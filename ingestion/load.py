@@ -17,9 +17,11 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,20 +66,6 @@ class LoadReport:
         return sum(self.rows.values())
 
 
-@dataclass
-class _Table:
-    """What there is to load of a dataset."""
-
-    dataset: Dataset
-    entries: list[dict[str, Any]]
-    """Finished entries of the ledger beyond the watermark that wrote versions, oldest first."""
-    path: Path
-
-    @property
-    def versions(self) -> int:
-        return sum(written(entry) for entry in self.entries)
-
-
 def load(
     store: Store,
     lease: Lease,
@@ -88,14 +76,6 @@ def load(
 ) -> LoadReport:
     """Append to raw what it does not hold; append nothing where no record changed.
 
-    Args:
-        store: document store.
-        lease: on it.
-        warehouse: where to.
-        datasets: what to load.
-        work_dir: for files and for dlt.
-        progress: called as versions are read.
-
     Raises:
         WarehouseError: the warehouse is out of reach or refused; the next load completes.
         ReconciliationError: the warehouse was loaded from another MongoDB.
@@ -104,46 +84,47 @@ def load(
     """
     started = time.monotonic()
     report = LoadReport()
-    ledger = store.entries(*(dataset.table for dataset in datasets))
-    files = work_dir / "load"
     with warehouse.connect() as raw:
         loaded = raw.ledger()
-    tables = []
+    ledger, beyond = [], {}
     for dataset in datasets:
-        entries = [entry for entry in ledger if entry["table_name"] == dataset.table]
-        watermark = _watermark(dataset, entries, loaded.get(dataset.table, {}))
-        beyond = [e for e in entries if e["run_sequence"] > watermark and written(e)]
-        if beyond:
-            tables.append(_Table(dataset, beyond, files / f"{dataset.table}.parquet"))
-    if tables:
+        runs = loaded.get(dataset.table, {})
+        entries = store.entries(dataset.table)
+        check_known(runs, dataset, entries)
+        ledger += [entry for entry in entries if written(entry)]
+        if new := [e for e in entries if written(e) and e["run_sequence"] > max(runs, default=0)]:
+            beyond[dataset.table] = new
+    if beyond:
         waiting = [
             entry
-            for entry in ledger
+            for entry in store.entries(*(dataset.table for dataset in datasets))
             if entry["status"] != "running"
             and entry["run_sequence"] not in loaded.get(entry["table_name"], {})
         ]
+        files = work_dir / "load"
         try:
             with disk_full(work_dir):
                 shutil.rmtree(files, ignore_errors=True)
                 files.mkdir(parents=True)
-                for table in tables:
-                    report.rows[table.dataset.dataset_id] = _write_file(store, table, progress)
-            _append(lease, warehouse, tables, waiting, work_dir)
+                for table, entries in beyond.items():
+                    rows = _write_file(store, files / f"{table}.parquet", entries, progress)
+                    report.rows[entries[0]["dataset"]] = rows
+            _append(lease, warehouse, beyond, waiting, files)
         finally:
             shutil.rmtree(files, ignore_errors=True)
             shutil.rmtree(work_dir / "append", ignore_errors=True)
         report.ledger_rows = len(waiting)
-    wrote = [entry for entry in ledger if written(entry)]
-    report.newest_run_id = wrote[-1]["run_id"] if wrote else None
+    latest = max(ledger, key=lambda entry: entry["run_sequence"], default=None)
+    report.newest_run_id = latest["run_id"] if latest else None
     report.seconds = time.monotonic() - started
     return report
 
 
-def check_known(raw_runs: dict[int, str], dataset: Dataset, entries: list[dict[str, Any]]) -> None:
+def check_known(runs: dict[int, str], dataset: Dataset, entries: list[dict[str, Any]]) -> None:
     """Refuse a warehouse that some other MongoDB filled: run sequences would not compare.
 
     Args:
-        raw_runs: run sequence → run id, in the warehouse.
+        runs: run sequence → run id, in the warehouse.
         dataset: the registry's entry.
         entries: its entries in MongoDB's ledger.
 
@@ -151,69 +132,35 @@ def check_known(raw_runs: dict[int, str], dataset: Dataset, entries: list[dict[s
         ReconciliationError: MongoDB does not know one of the runs.
     """
     known = {entry["run_sequence"]: entry["run_id"] for entry in entries}
-    for sequence, run_id in raw_runs.items():
-        if known.get(sequence) != run_id:
-            raise ReconciliationError(
-                f"The warehouse holds run {sequence} ({run_id}) of {dataset.dataset_id}, of which "
-                "this MongoDB knows nothing: it was emptied, put back from an older copy, or is "
-                "another one. Nothing was loaded. Use the MongoDB (COLLEGES_HOME, MONGODB_URI) "
-                "this warehouse was loaded from, or another warehouse. If it is an older copy of "
-                "that MongoDB: drop its database, and the next run fills it again from raw."
-            )
+    if unknown := [f"{run} ({run_id})" for run, run_id in runs.items() if known.get(run) != run_id]:
+        raise ReconciliationError(
+            f"The warehouse holds run {unknown[0]} of {dataset.dataset_id}, of which this MongoDB "
+            "knows nothing: it was emptied, put back from an older copy, or is another one. "
+            "Nothing was loaded. Use the MongoDB (COLLEGES_HOME, MONGODB_URI) this warehouse was "
+            "loaded from, or another warehouse. If it is an older copy of that MongoDB: drop its "
+            "database, and the next run fills it again from raw."
+        )
 
 
-def _watermark(dataset: Dataset, entries: list[dict[str, Any]], raw_runs: dict[int, str]) -> int:
-    """The greatest run of a dataset in raw, 0 where there is none."""
-    check_known(raw_runs, dataset, entries)
-    return max(raw_runs, default=0)
-
-
-def _write_file(store: Store, table: _Table, progress: Progress | None) -> int:
-    """Write the versions of these pulls to the table's file; how many."""
+def _write_file(
+    store: Store, path: Path, entries: list[dict[str, Any]], progress: Progress | None
+) -> int:
+    """Write the versions of these pulls to a table's file; how many."""
     from ingestion import arrow
 
-    dataset_id, rows = table.dataset.dataset_id, 0
-    runs = {entry["run_sequence"]: entry["run_id"] for entry in table.entries}
-    counts: dict[int, int] = dict.fromkeys(runs, 0)
-    versions = _versions(store, table, runs, counts)
+    dataset_id, rows = entries[0]["dataset"], 0
+    wrote = {entry["run_sequence"]: written(entry) for entry in entries}
+    counts: Counter[int] = Counter()
     with mongodb_errors(f"read the versions of {dataset_id}"):
-        for rows in arrow.write_parquet(table.path, versions, _schema()):
+        for rows in arrow.write_parquet(path, _versions(store, entries, counts), _schema()):
             if progress:
-                progress(dataset_id, rows, table.versions)
-    wrote = {entry["run_sequence"]: written(entry) for entry in table.entries}
+                progress(dataset_id, rows, sum(wrote.values()))
     check_complete(dataset_id, wrote, counts)
     return rows
 
 
-def _schema() -> pa.Schema:
-    import pyarrow as pa
-
-    columns = {name: _arrow_type(kind) for name, kind in VERSION_COLUMNS.items()}
-    return pa.schema(columns | {"run_id": pa.dictionary(pa.int32(), pa.string())})
-
-
-def _arrow_type(kind: str) -> Any:
-    import pyarrow as pa
-
-    return {
-        "text": pa.string(), "bigint": pa.int64(), "bool": pa.bool_(), "double": pa.float64(),
-        "timestamp": pa.timestamp("us"),
-    }[kind]  # fmt: skip
-
-
-def _empty_ledger(directory: Path) -> Path:
-    """A file without rows, with which dlt makes the table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = directory / f"{LEDGER}.parquet"
-    schema = pa.schema({name: _arrow_type(kind) for name, kind in LEDGER_COLUMNS.items()})
-    pq.write_table(schema.empty_table(), path)
-    return path
-
-
 def _versions(
-    store: Store, table: _Table, runs: dict[int, str], counts: dict[int, int]
+    store: Store, entries: list[dict[str, Any]], counts: Counter[int]
 ) -> Iterator[pa.Table]:
     """The versions in MongoDB with the columns of raw; adds up how many there are of each run."""
     import pyarrow as pa
@@ -222,81 +169,102 @@ def _versions(
     from ingestion import arrow
 
     schema = _schema()
-    sequences, ids = pa.array(runs, pa.int64()), pa.array(runs.values(), pa.string())
+    sequences = pa.array([entry["run_sequence"] for entry in entries], pa.int64())
+    ids = pa.array([entry["run_id"] for entry in entries], pa.string())
     columns = {name: kind for name, kind in VERSION_COLUMNS.items() if name != "run_id"}
-    query = {"_id": run_range(min(runs), max(runs))}
-    for found in arrow.read(store.versions(table.dataset.table), columns, query, sort=[("_id", 1)]):
-        places = pc.index_in(found["run_sequence"], value_set=sequences)
-        if places.null_count:  # of a pull in between that did not finish
-            found, places = found.filter(places.is_valid()), places.drop_null()
-        for run, rows in count_runs(found).items():
-            counts[run] += rows
-        for chunk, batch in zip(places.chunks, found.to_batches(), strict=True):
+    query = {"_id": run_range(entries[0]["run_sequence"], entries[-1]["run_sequence"])}
+    versions = store.versions(entries[0]["table_name"])
+    for found in arrow.read(versions, columns, query, sort=[("_id", 1)]):
+        # A run in between that did not finish may have left some.
+        found = found.filter(pc.is_in(found["run_sequence"], value_set=sequences))
+        counts.update(count_runs(found))
+        for batch in found.to_batches():
+            runs = pc.index_in(batch.column("run_sequence"), value_set=sequences)
+            run_ids = pa.DictionaryArray.from_arrays(runs, ids)
             yield pa.Table.from_arrays(
                 [
-                    pa.DictionaryArray.from_arrays(chunk, ids) if column.name == "run_id"
-                    else batch.column(column.name).cast(column.type)
-                    for column in schema
+                    run_ids
+                    if name == "run_id"
+                    else batch.column(name).cast(schema.field(name).type)
+                    for name in schema.names
                 ],
                 schema=schema,
-            )  # fmt: skip
+            )
+
+
+def _schema(columns: dict[str, str] = VERSION_COLUMNS) -> pa.Schema:
+    """Of a table's file; times are in UTC and say no zone."""
+    import pyarrow as pa
+
+    types = {
+        "text": pa.string(), "bigint": pa.int64(), "bool": pa.bool_(), "double": pa.float64(),
+        "timestamp": pa.timestamp("us"),
+    }  # fmt: skip
+    fields = {name: types[kind] for name, kind in columns.items()}
+    return pa.schema(fields | {"run_id": pa.dictionary(pa.int32(), pa.string())})
 
 
 def _append(
     lease: Lease,
     warehouse: Warehouse,
-    tables: list[_Table],
+    beyond: dict[str, list[dict[str, Any]]],
     entries: list[dict[str, Any]],
-    work_dir: Path,
+    files: Path,
 ) -> None:
-    """Delete what is beyond the watermark, append the files, count, and commit."""
-    import dlt
+    """Delete what is beyond the watermark, append the files, count, and commit.
 
-    pipeline = fresh_pipeline("append", warehouse.destination(), SCHEMA, work_dir)
-    files = {table.dataset.table: (table.path, table.versions) for table in tables}
+    `beyond`: table → the finished entries whose versions are in its file; `entries`: what the
+    ledger in raw lacks.
+    """
+    import pyarrow.parquet as pq
+
     with warehouse.connect(writable=True) as raw:
         lease.confirm()
-        for table in tables:
-            if table.dataset.table in raw.tables:
-                raw.rows(f"delete from {_beyond(raw, table.dataset.table)}")  # noqa: S608
-        if LEDGER not in raw.tables:
-            files[LEDGER] = (_empty_ledger(work_dir / "load"), 0)
-    resources = [
-        dlt.resource(
-            [dlt.mark.with_file_import(str(path), "parquet", rows)],
-            name=name,
-            columns=_hints(LEDGER_COLUMNS if name == LEDGER else VERSION_COLUMNS),
-        )
-        for name, (path, rows) in files.items()
-    ]
+        for table in beyond.keys() & raw.tables:
+            raw.rows(f"delete from {_rest(raw, table)}")  # noqa: S608
+        is_new = LEDGER not in raw.tables
+    rows = {table: sum(map(written, new)) for table, new in beyond.items()}
+    resources = [_resource(files, table, count, VERSION_COLUMNS) for table, count in rows.items()]
+    if is_new:  # a file without rows, of which dlt makes the table
+        pq.write_table(_schema(LEDGER_COLUMNS).empty_table(), files / f"{LEDGER}.parquet")
+        resources.append(_resource(files, LEDGER, 0, LEDGER_COLUMNS))
     lease.confirm()
     with warehouse.explained():
+        pipeline = fresh_pipeline("append", warehouse.destination(), SCHEMA, files.parent)
         pipeline.run(resources, loader_file_format="parquet", write_disposition="append")
     with warehouse.connect(writable=True) as raw:
-        for table in tables:
-            name = table.dataset.table
-            ((count,),) = raw.rows(f"select count(*) from {_beyond(raw, name)}")  # noqa: S608
-            if count != table.versions:
+        for table, count in rows.items():
+            ((arrived,),) = raw.rows(f"select count(*) from {_rest(raw, table)}")  # noqa: S608
+            if arrived != count:
                 raise WarehouseError(
-                    f"{table.dataset.dataset_id}: {table.versions} versions were sent to "
-                    f"{SCHEMA}.{name} and {count} arrived. They were not committed: run "
-                    "`colleges load` again, which removes them and starts over."
+                    f"{count} versions were sent to {SCHEMA}.{table} and {arrived} arrived. They "
+                    "were not committed: run `colleges load` again, which removes them and starts "
+                    "over."
                 )
         lease.confirm()
         with raw.transaction():
-            for start in range(0, len(entries), INSERT_ROWS):
-                page = entries[start : start + INSERT_ROWS]
+            rest = iter(entries)
+            while page := list(islice(rest, INSERT_ROWS)):
                 row = f"({', '.join(['%s'] * len(LEDGER_COLUMNS))})"
                 raw.rows(
                     f"insert into {SCHEMA}.{LEDGER} ({', '.join(LEDGER_COLUMNS)})"  # noqa: S608
                     f" values {', '.join([row] * len(page))}",
-                    *(_plain(entry[name]) for entry in page for name in LEDGER_COLUMNS),
+                    *(_without_zone(entry[name]) for entry in page for name in LEDGER_COLUMNS),
                 )
-    for table in tables:
-        logger.info("%s: %d versions appended", table.dataset.dataset_id, table.versions)
+    logger.info("appended: %s", ", ".join(f"{n} to {table}" for table, n in rows.items()))
 
 
-def _beyond(raw: Connection, table: str) -> str:
+def _resource(files: Path, table: str, rows: int, columns: dict[str, str]) -> Any:
+    """A dlt resource that is a finished file."""
+    import dlt
+
+    zone = {"timestamp": {"timezone": False}}  # which is UTC
+    hints: Any = {n: {"data_type": kind, **zone.get(kind, {})} for n, kind in columns.items()}
+    file = dlt.mark.with_file_import(str(files / f"{table}.parquet"), "parquet", rows)
+    return dlt.resource([file], name=table, columns=hints)
+
+
+def _rest(raw: Connection, table: str) -> str:
     """The rows of a table beyond its watermark, as what follows `from` in SQL."""
     if LEDGER not in raw.tables:
         return f"{SCHEMA}.{table}"
@@ -306,14 +274,6 @@ def _beyond(raw: Connection, table: str) -> str:
     )
 
 
-def _hints(columns: dict[str, str]) -> Any:
-    """A table's columns as dlt wants them told; a timestamp without zone is UTC."""
-    zone = {"timestamp": {"timezone": False}}
-    return {name: {"data_type": kind, **zone.get(kind, {})} for name, kind in columns.items()}
-
-
-def _plain(value: Any) -> Any:
+def _without_zone(value: Any) -> Any:
     """A timestamp in UTC as raw holds it; anything else as it is."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None)
-    return int(value) if type(value).__name__ == "Int64" else value
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
