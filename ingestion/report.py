@@ -142,35 +142,25 @@ def _show_answers(settings: Settings) -> None:
 
 
 def _run_as_dict(outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    loads = ("rows_appended", "ledger_rows", "newest_run_id")
+    results = ("status", "drift", "withdrawal_refused", "error")
     return {
         "warehouse": _where(settings),
         "is_built": outcome.is_built,
         "exit_code": outcome.exit_code,
         "seconds": outcome.seconds,
-        "loads": [
-            {
-                "rows_appended": load.rows_appended,
-                "ledger_rows": load.ledger_rows,
-                "newest_run_id": load.newest_run_id,
-            }
-            for load in outcome.loads
-        ],
+        "loads": [{name: getattr(load, name) for name in loads} for load in outcome.loads],
         "runs": [
             {
                 "portal_state": str(state) if state else None,
                 "run_sequence": sequence,
                 "datasets": {
-                    result.dataset.dataset_id: {
-                        "status": result.status,
-                        **result.counts,
-                        "drift": result.drift,
-                        "withdrawal_refused": result.withdrawal_refused,
-                        "error": result.error,
-                    }
-                    for result in results
+                    result.dataset.dataset_id: result.counts
+                    | {name: getattr(result, name) for name in results}
+                    for result in found
                 },
             }
-            for state, sequence, results in outcome.pulls
+            for state, sequence, found in outcome.pulls
         ],
     }
 

@@ -37,8 +37,6 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read `COLLEGES_HOME`, `COLLEGES_TARGET`, `MONGODB_URI` and `<PORTAL>_API_KEY`.
 
-        Quotes and blanks around a value are taken off: `docker --env-file` leaves them on.
-
         Raises:
             SettingsError: a value is not one of those allowed.
         """
@@ -46,6 +44,7 @@ class Settings:
 
         def read(name: str) -> str | None:
             value = env.get(name, "").strip()
+            # `docker --env-file` leaves quotes on.
             if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
                 value = value[1:-1].strip()
             return value or None
@@ -64,17 +63,19 @@ class Settings:
         )
 
     def prepare_home(self) -> Path:
-        """Make the home's folder where it is missing, and return it.
-
-        Raises:
-            SettingsError: it cannot be made, or nothing can be written into it.
-        """
+        """Make the home's folder; a SettingsError says why it cannot be used."""
+        why = None
         try:
             self.home.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.home, os.W_OK | os.X_OK):
+                why = "no permission to write there"
         except OSError as error:
-            raise SettingsError(_unusable(self.home, error.strerror or str(error))) from error
-        if not os.access(self.home, os.W_OK | os.X_OK):
-            raise SettingsError(_unusable(self.home, "no permission to write there"))
+            why = error.strerror or str(error)
+        if why:
+            raise SettingsError(
+                f"COLLEGES_HOME: {self.home} cannot be used: {why}. Name a folder that you may "
+                "write to."
+            )
         return self.home
 
 
@@ -89,7 +90,3 @@ def _home(value: str) -> Path:
             "would read as syntax. Name a folder without it."
         )
     return home
-
-
-def _unusable(home: Path, why: str) -> str:
-    return f"COLLEGES_HOME: {home} cannot be used: {why}. Name a folder that you may write to."
