@@ -109,11 +109,11 @@ dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.jso
 	cd $* && npm ci --prefer-offline
 	touch $@
 
-# ONLY=hops | models | run; BENCH_ARGS goes to the one named. Without npm, ingestr is left out and the table says so.
+# ONLY=hops | models | run; BENCH_ARGS goes to the one named (hops: '--sizes 300000 --rounds 1'). Without npm, ingestr is
+# left out and the table says so.
 bench: .venv/dev .venv-bench/ready profiles.yml  ## Benchmarks, long: writes benchmarks/results/; ONLY=hops, models or run
 	command -v npm >/dev/null && npm --prefix benchmarks/duckdb ci --prefer-offline || true
-	$(if $(filter-out models run,$(or $(ONLY),hops)),$(BIN)/python -m benchmarks.hops.compare $(BENCH_ARGS))
-	$(if $(filter-out models run,$(or $(ONLY),hops)),.venv-bench/bin/python benchmarks/hops/plot.py)
+	$(if $(filter-out models run,$(or $(ONLY),hops)),$(BIN)/python -m benchmarks.hops $(BENCH_ARGS))
 	$(if $(filter-out hops run,$(or $(ONLY),models)),$(BIN)/python -m benchmarks.models.scale $(BENCH_ARGS))
 	$(if $(filter-out hops models,$(or $(ONLY),run)),$(BIN)/python -m benchmarks.run.phases $(BENCH_ARGS))
 

@@ -20,7 +20,7 @@ import duckdb
 import pytest
 
 from ingestion.registry import Dataset, registry
-from ingestion.replay_portal import parse_where
+from sandbox.odsql import parse_where
 from ingestion.settings import PROJECT_DIR
 from tests.faults.conftest import Builds, Jobs, Store
 
