@@ -44,7 +44,7 @@ lint: .venv/dev .venv-artifacts/ready .venv-dbt2/ready profiles.yml  ## Every li
 		$(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(LINTS)
 
 # The longest first. On GitHub findings become annotations of their lines.
-LINTS := lint-sql lint-sql-snowflake lint-models lint-dbt2 lint-python lint-files lint-node
+LINTS := lint-sql lint-sql-snowflake lint-macros lint-models lint-dbt2 lint-python lint-files lint-node
 .PHONY: $(LINTS)
 SQL ?= models tests/data
 SQLFLUFF := $(BIN)/sqlfluff lint --disable-progress-bar $(if $(GITHUB_ACTIONS),--format github-annotation-native --annotation-level failure)
@@ -56,6 +56,10 @@ lint-sql:
 # The same text stands in the same places: its layout need not be looked at twice.
 lint-sql-snowflake:
 	$(SQLFLUFF) --dialect snowflake --exclude-rules layout,structure.column_order $(SQL)
+
+# What the macros write, and the snapshots, for both dialects: to the two above a macro is a call.
+lint-macros:
+	$(BIN)/python -m tests.lint.macro_bodies
 
 # Parsing for Snowflake finds unknown keys and deprecations that pass on DuckDB, without an account.
 lint-models:
