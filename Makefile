@@ -39,12 +39,12 @@ snowflake-check: .venv/dev  ## The whole pipeline on your Snowflake account, com
 airflow: .venv/base .venv-airflow/ready profiles.yml  ## Airflow with the daily DAGs on http://127.0.0.1:8080
 	orchestration/start
 
-lint: .venv/dev .venv-artifacts/ready profiles.yml  ## Every linter and type check
+lint: .venv/dev .venv-artifacts/ready .venv-dbt2/ready profiles.yml  ## Every linter and type check
 	@$(MAKE) --no-print-directory --keep-going --jobs "$$(getconf _NPROCESSORS_ONLN)" \
 		$(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(LINTS)
 
 # The longest first. On GitHub findings become annotations of their lines.
-LINTS := lint-sql lint-sql-snowflake lint-models lint-python lint-files lint-node
+LINTS := lint-sql lint-sql-snowflake lint-macros lint-models lint-dbt2 lint-python lint-files lint-node
 .PHONY: $(LINTS)
 SQL ?= models tests/data
 SQLFLUFF := $(BIN)/sqlfluff lint --disable-progress-bar $(if $(GITHUB_ACTIONS),--format github-annotation-native --annotation-level failure)
@@ -57,12 +57,30 @@ lint-sql:
 lint-sql-snowflake:
 	$(SQLFLUFF) --dialect snowflake --exclude-rules layout,structure.column_order $(SQL)
 
+# What the macros write, and the snapshots, for both dialects: to the two above a macro is a call.
+lint-macros:
+	$(BIN)/python -m tests.lint.macro_bodies
+
 # Parsing for Snowflake finds unknown keys and deprecations that pass on DuckDB, without an account.
 lint-models:
 	for name in ACCOUNT USER PRIVATE_KEY_PATH ROLE WAREHOUSE DATABASE; do export SNOWFLAKE_$$name=parsed-only; done; \
 		$(BIN)/dbt --quiet parse --target snowflake --target-path target/snowflake \
 		--warn-error-options '{"error": ["Deprecations"]}'
 	.venv-artifacts/bin/dbt-bouncer run --config-file review/dbt-bouncer.yml --show-all-failures
+
+# dbt Core 2 reads the project with another parser. To compile, it asks a DuckDB through a library that npm has, for
+# Linux x86-64: without that, parsing is all that is done, and a line says so; CI has it.
+DBT2 := --quiet --target duckdb --target-path target/dbt2 --log-path target/dbt2
+lint-dbt2: .venv-dbt2/ready
+	.venv-dbt2/bin/dbt parse $(DBT2)
+	if ! command -v npm >/dev/null || [ "$$(uname -sm)" != "Linux x86_64" ]; then \
+		echo "SKIPPED: compiling with dbt Core 2, which needs npm and Linux x86-64" >&2; \
+		[ -z "$${CI:-}" ]; exit; \
+	fi; \
+	$(MAKE) --no-print-directory benchmarks/duckdb/node_modules/.package-lock.json && mkdir -p target/dbt2/drivers && \
+	printf 'manifest_version = 1\n[Driver]\nentrypoint = "duckdb_adbc_init"\nshared = "%s"\n' \
+		"$$PWD/benchmarks/duckdb/node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so" > target/dbt2/drivers/duckdb.toml && \
+	COLLEGES_HOME=target/dbt2 ADBC_DRIVER_PATH="$$PWD/target/dbt2/drivers" .venv-dbt2/bin/dbt compile $(DBT2)
 
 lint-python:
 	$(BIN)/ruff check .
@@ -104,7 +122,7 @@ dashboard/dist/index.html: dashboard/index.html dashboard/vite.config.js dashboa
 	cd dashboard && npm run --silent build -- --logLevel warn
 	touch $@
 
-dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json %/.npmrc
+dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.json benchmarks/duckdb/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json %/.npmrc
 	@command -v npm >/dev/null || { echo "$*/ needs Node.js 20.19 or newer and npm; neither is on the PATH." >&2; exit 1; }
 	cd $* && npm ci --prefer-offline
 	touch $@
@@ -152,8 +170,8 @@ profiles.yml: | profiles.example.yml
 	touch $@ $(if $(findstring dev,$@),.venv/base)
 
 # What does not agree with the project's pins gets an environment of its own: Airflow, which calls this one by path,
-# the tools that read dbt's artifacts, and what the benchmarks compare with.
-.venv-airflow/ready .venv-artifacts/ready .venv-bench/ready: .venv-%/ready: requirements/%.txt | .venv/base
+# the tools that read dbt's artifacts, what the benchmarks compare with, and dbt Core 2.
+.venv-airflow/ready .venv-artifacts/ready .venv-bench/ready .venv-dbt2/ready: .venv-%/ready: requirements/%.txt | .venv/base
 	[ -x .venv-$*/bin/python ] || "$(PYTHON)" -m venv .venv-$*
 	if command -v uv >/dev/null; then \
 		uv pip install --quiet --compile-bytecode --python .venv-$*/bin/python --no-deps --require-hashes -r $<; \
