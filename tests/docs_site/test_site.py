@@ -16,8 +16,9 @@ import pytest
 
 from docs_site import pages, tools
 from docs_site.__main__ import main
-from docs_site.artifacts import Origin
 from docs_site.facts import facts_of, read_facts
+from docs_site.fields import fields_read
+from docs_site.marts import Origin
 from docs_site.sources import Counts, DatasetState, Terms, dataset_states
 from ingestion.errors import BuildError
 from ingestion.registry import registry
@@ -92,7 +93,7 @@ def render(site: Site, now: datetime | None = None) -> None:
 def test_downloads_hold_every_row_and_say_what_they_are(site: Site) -> None:
     marts = site.marts(site.artifacts())
     files = site.out / "data" / "files"
-    assert len(list(files.iterdir())) == 4 * len(marts)
+    assert len(list(files.iterdir())) == 6 * len(marts)
     with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
         for name, mart in marts.items():
             rows = database.execute(f"select count(*) from marts.{name}").fetchall()[0][0]
@@ -137,13 +138,36 @@ def test_a_formula_in_a_csv_is_text(site: Site, tmp_path: Path) -> None:
     with open_warehouse(settings, purpose="read").connect() as connection:
         states = dataset_states(connection, artifacts, datetime.now(UTC))
         terms = Terms(tuple(states[dataset] for dataset in mart.datasets))
-        csv_file, _ = pages.downloads.write(
-            connection, mart, terms, tmp_path, exported_at=datetime.now(UTC), is_synthetic=False
+        (csv_file, _, excel), sample = pages.downloads.write(
+            connection,
+            mart,
+            terms,
+            tmp_path,
+            exported_at=datetime.now(UTC),
+            is_synthetic=False,
+            college_names={},
         )
     with csv_file.path.open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file))
     assert (row["address"], row["longitude"]) == ("'=1+1", "-1.5")
     assert csv_file.path.name == "dim_college.csv"
+    with excel.path.open(encoding="utf-8-sig", newline="") as file:
+        row = next(csv.DictReader(file, delimiter=";"))
+    assert (row["address"], row["longitude"]) == ("'=1+1", "-1,5")
+    assert len(sample) == pages.downloads.SAMPLE_ROWS
+
+
+def test_french_excel_reads_the_file_made_for_it(site: Site) -> None:
+    path = site.out / "data" / "files" / "SYNTHETIC_fct_college_distance-excel.csv"
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    metadata = json.loads(path.with_name(f"{path.name}-metadata.json").read_text())
+    assert metadata["dialect"] == {"delimiter": ";"}
+    changes = path.with_name("SYNTHETIC_fct_college_change-excel.csv")
+    with changes.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    assert all(row["college_name"] for row in rows)
+    outlines = path.with_name("SYNTHETIC_dim_arrondissement-excel.csv")
+    assert "boundary_geojson" not in outlines.read_text(encoding="utf-8-sig").splitlines()[0]
 
 
 def test_columns_know_where_they_come_from(site: Site) -> None:
@@ -154,20 +178,77 @@ def test_columns_know_where_they_come_from(site: Site) -> None:
         for column in mart.columns
     }
     assert all(origins.values())
-    assert origins["fct_college_result.success_rate_pct"] == (Origin("dataset", RESULTS),)
-    assert origins["fct_college_school_year.address"] == (Origin("dataset", COLLEGES),)
-    assert origins["fct_college_distance.distance_km"] == (Origin("dataset", COLLEGES),)
+    success = Origin("dataset", RESULTS, ("taux_de_reussite_g",))
+    assert origins["fct_college_result.success_rate_pct"] == (success,)
+    assert origins["fct_college_school_year.address"] == (
+        Origin("dataset", COLLEGES, ("adresse",)),
+    )
+    place = ("geo_shape", "geo_point_2d")
+    assert origins["fct_college_distance.distance_km"] == (Origin("dataset", COLLEGES, place),)
     assert origins["fct_college_distance.school_year"] == (Origin("calendar"),)
     assert origins["fct_source_load.rows_new"] == (Origin("ledger"),)
     assert origins["fct_source_load.versions_in_raw"] == (Origin("ledger"),)
     assert origins["agg_school_year.pair_count"] == (Origin("here"),)
     # through a union, which a newer sqlglot hides from dbt-colibri
-    assert Origin("dataset", COLLEGES) in origins["fct_college_change.from_value"]
+    assert COLLEGES in {origin.name for origin in origins["fct_college_change.from_value"]}
     assert Origin("decisions", "college_identity_decisions") in origins["dim_college.college_id"]
     # by what the columns show, not by all that the model descends from
     assert marts["fct_college_distance"].datasets == (COLLEGES,)
     assert set(marts["dim_school_year"].datasets) >= {COLLEGES, RESULTS}
     assert marts["fct_source_load"].datasets == ()
+
+
+def test_fields_are_read_out_of_staging_sql() -> None:
+    sql = """
+    with source as (select record_key, payload from {{ source('p', 'd') }}),
+    typed as (
+        select  -- json_text('payload', 'no_field')
+            record_key,
+            {{ json_text('payload', 'libelle') }} as college_name,
+            cast({{ first_match(json_text('payload', 'session'), '^[0-9]{4}') }} as integer)
+                as session,
+            {{ json_longitude('payload', 'geo_shape', 'geo_point_2d') }} as longitude
+        from source
+    ),
+    final as (select college_name, upper(college_name) || session as title from typed)
+    select * from final
+    """
+    assert fields_read(sql) == {
+        "college_name": ("libelle",),
+        "session": ("session",),
+        "longitude": ("geo_shape", "geo_point_2d"),
+        "title": ("libelle", "session"),
+    }
+
+
+def test_the_search_index_has_every_page_table_and_column(site: Site) -> None:
+    text = (site.out / "search-index.js").read_text(encoding="utf-8")
+    entries = json.loads(text.removeprefix("window.searchIndex=").removesuffix(";\n"))
+    found = {(kind, name) for kind, name, _, _ in entries}
+    marts = site.marts(site.artifacts())
+    assert {("table", name) for name in marts} <= found
+    assert ("column", "fct_college_result.success_rate_pct") in found
+    assert ("model", "int_college__records") in found
+    for _, name, _, href in entries:
+        assert (site.out / href.partition("#")[0]).exists(), name
+
+
+def test_a_site_with_an_address_says_where_its_pages_are(site: Site, tmp_path: Path) -> None:
+    artifacts = site.artifacts()
+    marts = list(site.marts(artifacts).values())
+    with open_warehouse(site.settings, purpose="read").connect() as connection:
+        states = dataset_states(connection, artifacts, datetime.now(UTC))
+        now = datetime.now(UTC)
+        url = "https://example.org/colleges/"
+        count = pages.render_site(tmp_path, connection, artifacts, marts, states, now, url)
+    assert (tmp_path / "sitemap.xml").read_text().count("<loc>") == count
+    page = (tmp_path / "data" / "dim_college.html").read_text()
+    assert f'rel="canonical" href="{url}data/dim_college.html"' in page
+    script = page.partition('<script type="application/ld+json">')[2].partition("</script>")[0]
+    described = json.loads(script)
+    assert described["@type"] == "Dataset"
+    assert described["distribution"][0]["contentUrl"].startswith(f"{url}data/files/")
+    assert "canonical" not in (site.out / "data" / "dim_college.html").read_text()
 
 
 def state(**changes: Any) -> DatasetState:
