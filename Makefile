@@ -135,8 +135,8 @@ install-dev: .venv/dev  ## Install what developing needs
 profiles.yml: | profiles.example.yml
 	cp profiles.example.yml $@
 
-# uv where it exists, pip where not. --no-deps because the lock is complete and two of its pins (see [tool.uv] in
-# pyproject.toml) are beyond pip's resolver.
+# uv where it exists, pip where not. --no-deps because the lock is complete and two of its pins (see
+# requirements/overrides.in and excludes.in) are beyond pip's resolver.
 .venv/base .venv/dev: .venv/%: requirements/%.txt pyproject.toml
 	$(if $(PYTHON),,$(error No Python 3.11, 3.12 or 3.13 on the PATH; install one or set PYTHON=...))
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
