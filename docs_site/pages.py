@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -84,8 +85,8 @@ class MartPage:
     @property
     def next_expected(self) -> DatasetState | None:
         """The source that is due first."""
-        due = [source for source in self.terms.sources if source.expected_on]
-        return min(due, key=lambda source: source.expected_on or date.max, default=None)
+        due = [(source.expected[1], source) for source in self.terms.sources if source.expected]
+        return min(due, key=lambda each: each[0])[1] if due else None
 
     @property
     def late(self) -> list[DatasetState]:
@@ -256,8 +257,13 @@ class _Writer:
         text = self._environment.get_template(template).render(
             root=root, path=path, language=language, **context
         )
-        file.write_text(text, encoding="utf-8")
+        file.write_text(_french_spaces(text) if language == "fr" else text, encoding="utf-8")
         self.paths.append(path)
+
+
+def _french_spaces(text: str) -> str:
+    """No-break spaces where French puts them, so that no line begins with a colon."""
+    return re.sub(r"(?<=[^\s>]) (?=[:;!?»](?:[\s<]|$))", "\u00a0", text).replace("« ", "«\u00a0")
 
 
 def _json_ld(

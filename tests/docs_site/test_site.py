@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -253,13 +254,21 @@ def test_a_site_with_an_address_says_where_its_pages_are(site: Site, tmp_path: P
 
 def state(**changes: Any) -> DatasetState:
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    load = {"status": "finished", "extracted_at": now - timedelta(days=100), "rows_new": 1}
+    load = {
+        "status": "finished",
+        "extracted_at": now - timedelta(days=100),
+        "portal_data_processed_at": now - timedelta(days=200),
+        "rows_new": 1,
+    }
     nothing = dict.fromkeys(("rows_changed", "rows_restored", "rows_withdrawn"), 0)
     return replace(
         DatasetState(
             dataset=registry()[COLLEGES],
             cadence="yearly",
-            late_after=timedelta(days=400),
+            late_after=None,
+            published_within=1,
+            first_school_year="2017-2018",
+            last_school_year="2025-2026",
             counts=Counts(10, 10, 1, 9, 9, 9),
             now=now,
             loads=[nothing | load],
@@ -271,16 +280,26 @@ def state(**changes: Any) -> DatasetState:
 @pytest.mark.parametrize(
     ("changes", "timeliness"),
     [
-        ({}, "on_time"),
-        ({"now": datetime(2027, 9, 1, tzinfo=UTC)}, "due"),
-        ({"now": datetime(2028, 1, 1, tzinfo=UTC)}, "late"),
-        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "late_after": None}, "due"),
-        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "cadence": "ended"}, "unscheduled"),
+        # 2026-2027 is expected within itself, so by August 2027
+        ({"now": datetime(2027, 8, 31, tzinfo=UTC)}, "on_time"),
+        ({"now": datetime(2027, 9, 1, tzinfo=UTC)}, "late"),
+        ({"now": datetime(2027, 9, 1, tzinfo=UTC), "published_within": 2}, "on_time"),
+        ({"now": datetime(2028, 9, 1, tzinfo=UTC), "published_within": 2}, "late"),
+        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "published_within": None}, "unscheduled"),
+        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "last_school_year": None}, "unscheduled"),
+        # by the portal's own date, however often it was read since
+        ({"cadence": "daily", "late_after": timedelta(days=90)}, "late"),
+        ({"cadence": "daily", "late_after": timedelta(days=400)}, "on_time"),
         ({"loads": []}, "never"),
     ],
 )
 def test_lateness(changes: dict[str, Any], timeliness: str) -> None:
     assert state(**changes).timeliness == timeliness
+
+
+def test_the_next_school_year_is_expected_by_the_publishers_calendar() -> None:
+    assert state().expected == ("2026-2027", date(2027, 8, 31))
+    assert state(published_within=2).expected == ("2026-2027", date(2028, 8, 31))
 
 
 def test_every_dataset_says_how_often_it_is_published(site: Site) -> None:
@@ -329,7 +348,7 @@ def test_failures_come_first_and_a_late_source_is_badged(site: Site, tmp_path: P
     broken |= {"status": "fail", "message": "Got 3 results", "failures": 3}
     results.write_text(json.dumps(content))
     later = Site(tmp_path / "site", tmp_path, tmp_path / "target")
-    render(later, now=datetime.now(UTC) + timedelta(days=500))
+    render(later, now=datetime.now(UTC) + timedelta(days=2000))
     quality = (later.out / "quality" / "index.html").read_text()
     first, second = quality.index("unique_dim_college_college_id"), quality.index("fields_drifted")
     assert first < second < quality.index('id="freshness"')
@@ -338,7 +357,19 @@ def test_failures_come_first_and_a_late_source_is_badged(site: Site, tmp_path: P
     assert "Got 3 results" in mart
     assert 'badge late">late' in mart
     assert 'badge late">en retard' in (later.out / "index.html").read_text()
-    assert 'badge late">late' not in (site.out / "en" / "index.html").read_text()
+
+
+def test_coverage_comes_first_and_french_has_its_spaces(site: Site) -> None:
+    with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
+        first, last = database.sql(
+            "select min(school_year), max(school_year) from marts.fct_college_result"
+        ).fetchall()[0]
+    english = (site.out / "en" / "index.html").read_text()
+    assert f"{first} to <strong>{last}</strong>" in english
+    french = (site.out / "index.html").read_text()
+    text = re.sub(r"<[^>]*>", "", french.partition("<main")[2])
+    assert not re.findall(r"\w [:;!?»]", text)
+    assert "\u00a0:" in text
 
 
 def test_known_issues_stand_with_the_marts_they_touch(site: Site) -> None:
