@@ -50,9 +50,8 @@ def page(text: str, resolve: Resolve) -> tuple[str, Markup]:
             elif child.type == "link_close" and not is_link:
                 child.tag = "span"
         # The corner of a table of two headings; an empty heading tells a screen reader nothing.
-        if token.type == "th_open" and not following.content:
-            token.tag = "td"
-        elif token.type == "th_close" and shown[-2].tag == "td":
+        opens_empty = token.type == "th_open" and not following.content
+        if opens_empty or (token.type == "th_close" and shown[-2].tag == "td"):
             token.tag = "td"
         # What may be wider than the page scrolls within it, by the keyboard too.
         if label := _WIDE.get(token.type):
