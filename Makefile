@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard bench audit clean install install-dev
+.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard site bench audit clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -115,6 +115,8 @@ dashboard: .venv/base profiles.yml dashboard/dist/index.html  ## The page over w
 	$(BIN)/python -m dashboard.export --out dashboard/dist/data/dashboard.json
 	mkdir -p site && rm -rf site/dashboard && cp -R dashboard/dist site/dashboard
 	@echo "Built site/dashboard/. To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site/dashboard"
+
+site: dashboard docs  ## Dashboard and documentation in one go, in this order: site/
 
 # Without the rows; npm is called for where a source changed alone, so that an image needs none.
 dashboard/dist/index.html: dashboard/index.html dashboard/vite.config.js dashboard/package-lock.json $(shell find dashboard/src -type f)
