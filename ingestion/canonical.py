@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from math import isfinite
 from typing import Any, NoReturn
@@ -134,20 +134,25 @@ def content_hash(record: dict[str, Any]) -> str:
     return content_digest(record).hex()
 
 
-def record_key(record: dict[str, Any], key_fields: Sequence[str]) -> str:
+def record_key(
+    record: dict[str, Any], key_fields: Sequence[str], nullable: Collection[str] = ()
+) -> str:
     """The identity of a record: its key fields' values as a canonical JSON array.
 
     Two records have the same key exactly when their key values are equal as JSON: 7 and 7.0 are,
-    7 and "7" are not.
+    7 and "7" are not. In a `nullable` field a missing or blank value is null like any other null, so
+    that a portal which leaves an empty field out withdraws nothing.
 
     Raises:
-        BadRecordError: a value is missing, null, blank text, or not a scalar; or the key is longer
-            than `MAX_KEY_BYTES`.
+        BadRecordError: a value is missing, null or blank text and its field not `nullable`, or it
+            is not a scalar; or the key is longer than `MAX_KEY_BYTES`.
     """
     values = []
     for field in key_fields:
         value = record.get(field)
-        if type(value) is str:
+        if field in nullable and (value is None or (type(value) is str and not value.strip())):
+            value = None
+        elif type(value) is str:
             if not value or value.isspace():
                 _fail(Reason.KEY_BLANK, f"key field {field} is blank")
         elif type(value) is float:
@@ -165,7 +170,9 @@ def record_key(record: dict[str, Any], key_fields: Sequence[str]) -> str:
     return key.decode()
 
 
-def salvage_key(line: bytes, key_fields: Sequence[str]) -> str | None:
+def salvage_key(
+    line: bytes, key_fields: Sequence[str], nullable: Collection[str] = ()
+) -> str | None:
     """The `record_key` of a line that `parse_record` refused, where it can still be told.
 
     It says which record was kept out, so that this record is not taken for withdrawn.
@@ -195,7 +202,9 @@ def salvage_key(line: bytes, key_fields: Sequence[str]) -> str | None:
             parse_float=finite,
             parse_int=lambda digits: int(digits) if len(digits) <= _INT64_DIGITS else ambiguous,
         )
-        return record_key(record, key_fields) if type(record) is dict else None
+        if type(record) is not dict:
+            return None
+        return record_key(record, key_fields, nullable)
     except (ValueError, TypeError, RecursionError):
         return None
 

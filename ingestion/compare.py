@@ -153,7 +153,10 @@ class Version(NamedTuple):
             return self.is_withdrawn and self.payload is None and self.content_hash is None
         try:
             record = parse_record(self.payload.encode())
-            found = record_key(record, dataset.key), content_hash(record)
+            found = (
+                record_key(record, dataset.key, dataset.nullable_key),
+                content_hash(record),
+            )
         except BadRecordError:
             return False
         return found == (self.record_key, self.content_hash)

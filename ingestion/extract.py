@@ -345,9 +345,9 @@ def _record_batches(
             size += len(line)
             try:
                 record = parse_record(line)
-                key = record_key(record, dataset.key)
+                key = record_key(record, dataset.key, dataset.nullable_key)
             except BadRecordError as bad:
-                named = salvage_key(line, dataset.key)
+                named = salvage_key(line, dataset.key, dataset.nullable_key)
                 token = None if named is None else digest(named)
                 page.append(_Row(pull.rows, named, token, None, bad.reason, bad.detail, line))
             else:

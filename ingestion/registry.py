@@ -30,7 +30,7 @@ _PORTAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _BASE_URL = re.compile(r"https://[a-z0-9.-]+(:\d+)?/?")
 
 _REQUIRED = ("id", "portal", "title", "publisher", "licence", "key", "fields", "volume_floor")
-_OPTIONAL = ("where",)
+_OPTIONAL = ("where", "nullable_key")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Dataset:
     """Expected field name → the API types it may have."""
     volume_floor: int
     """Absolute row count below which a pull may not withdraw records."""
+    nullable_key: frozenset[str] = frozenset()
+    """Fields of the key that may be null, blank or missing."""
 
     @property
     def table(self) -> str:
@@ -156,6 +158,9 @@ def _dataset(entry: Any, portals: dict[str, Portal]) -> Dataset:
         raise fail("`key` must list fields named under `fields`, each once.")
     if type(entry["volume_floor"]) is not int or entry["volume_floor"] < 1:
         raise fail("`volume_floor` must be a positive whole number of rows.")
+    nullable = entry.get("nullable_key", [])
+    if not isinstance(nullable, list) or not set(map(str, nullable)) < set(key):
+        raise fail("`nullable_key` must list fields of the key, and not all of them.")
     return Dataset(
         dataset_id=dataset_id,
         portal=portals[entry["portal"]],
@@ -166,6 +171,7 @@ def _dataset(entry: Any, portals: dict[str, Portal]) -> Dataset:
         key=tuple(key),
         fields=fields,
         volume_floor=entry["volume_floor"],
+        nullable_key=frozenset(nullable),
     )
 
 

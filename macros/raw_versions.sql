@@ -1,5 +1,5 @@
 {#
-    All rows of the seven raw tables of record versions, each with its dataset, as they stand there:
+    All rows of the raw tables of record versions, each with its dataset, as they stand there:
     nothing is left out.
 
     columns: names of version_columns
@@ -17,6 +17,7 @@
             'fr_en_indicateurs_valeur_ajoutee_colleges',
             'fr_en_ips_colleges_ap2022',
             'fr_en_ips_colleges_ap2023',
+            'fr_en_carte_scolaire_colleges_publics',
         ],
     } -%}
     {%- for source_name, table_names in tables.items() -%}

@@ -70,8 +70,8 @@ def write_sample(out: Path, *, scale: int = 1, seed: int = 0) -> list[Path]:
 def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, str, list[Record]]]:
     city = build_city(number, seed)
     ministry = ministry_portal.build_ministry(city, seed)
-    areas = city_portal.sector_areas(city)
     for extraction in EXTRACTIONS:
+        areas = city_portal.sector_areas(city, extraction.sector_year)
         rng = random.Random(f"records {seed} {number} {extraction.name}")  # noqa: S311
         for dataset_id, found in (
             (
@@ -92,6 +92,10 @@ def _city_records(number: int, seed: int) -> Iterator[tuple[Extraction, str, lis
             (
                 "fr-en-ips-colleges-ap2023",
                 ministry_portal.ips_2023_records(city, ministry, extraction),
+            ),
+            (
+                "fr-en-carte-scolaire-colleges-publics",
+                ministry_portal.street_range_records(city, extraction),
             ),
         ):
             records = list(found)

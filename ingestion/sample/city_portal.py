@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from ingestion.sample.city import City, College
@@ -168,9 +169,15 @@ def _slots(prefix: str, values: Sequence[str | None]) -> Record:
     }
 
 
-def sector_areas(city: City) -> dict[str, Record]:
-    """UAI of a sector's first collège → the fields of its area, the same from 2023-2024 on."""
+def sector_areas(city: City, year: int) -> dict[str, Record]:
+    """UAI of a sector's first collège → the fields of its area, which stand from 2023-2024 on.
+
+    After that year one sector gives a block to its neighbour.
+    """
     built = _nearest_blocks(city)
+    if year > _FIRST_YEAR_WITH_AREAS:
+        giver, taker = _exchange(city, built)
+        built[taker].append(built[giver].pop())
     areas: dict[str, Record] = {}
     for rank, sector in enumerate(sectors(city, _FIRST_YEAR_WITH_AREAS)):
         there = [block for college in sector for block in built[college.uai]]
@@ -179,6 +186,16 @@ def sector_areas(city: City) -> dict[str, Record]:
 
 
 _FIRST_YEAR_WITH_AREAS = 4
+
+
+def _exchange(city: City, built: Mapping[str, Sequence[Block]]) -> tuple[str, str]:
+    """UAI of the collège that gives a block away, and of the one that gets it."""
+    alone = [c for c in city.colleges if c.uai in built and c.partner is None]
+    return next(
+        (college.uai, other.uai)
+        for college, other in pairwise(alone)
+        if college.arrondissement == other.arrondissement and len(built[college.uai]) > 2
+    )
 
 
 def _nearest_blocks(city: City) -> dict[str, list[Block]]:

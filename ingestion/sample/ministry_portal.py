@@ -488,3 +488,85 @@ def _ips_commune(school: School) -> Record:
 
 def _ips_sector(school: School) -> str:
     return "public" if school.is_public else "privé sous contrat"
+
+
+def street_range_records(city: City, extraction: Extraction) -> Iterator[Record]:
+    """Ranges of house numbers with their collège.
+
+    Each collège has its own street and a few more, whole, and one that it shares with the next
+    collège of its arrondissement: odd and even numbers part at different places. The extraction
+    with the new columns has one such place corrected. Communes with one collège, elsewhere, have
+    no street.
+    """
+    rng = random.Random(f"streets {city.number}")  # noqa: S311 - invention, not secrets
+    taken: set[tuple[str, str]] = set()
+    colleges = [c for c in city.colleges if c.role not in ("closed", "no_sector")]
+    for rank, college in enumerate(colleges):
+        insee_code = city.insee_code(college.arrondissement)
+        neighbour = colleges[(rank + 1) % len(colleges)]
+        if neighbour.arrondissement != college.arrondissement:
+            neighbour = college
+        own = _plain_street(college.directory_address)
+        shared = _plain_street(f"1 rue {college.person}")
+        more = [_plain_street(str(names.address(rng))) for _ in range(_MORE_STREETS)]
+        for street, other in ((own, college), (shared, neighbour), *((s, college) for s in more)):
+            if (insee_code, street) in taken:
+                continue
+            taken.add((insee_code, street))
+            for first, parity in ((1, "I"), (2, "P")):
+                last = first + 2 * (10 + rank % 7)
+                if rank == _CORRECTED and extraction.has_new_columns:
+                    last += 4
+                if other is college:
+                    yield _range(insee_code, street, first, 9999, parity, college.uai)
+                else:
+                    yield _range(insee_code, street, first, last, parity, college.uai)
+                    yield _range(insee_code, street, last + 2, 9999, parity, other.uai)
+    for departement in _OTHERS:
+        code = f"{departement.prefix:02d}"
+        yield {
+            **_range(f"{code}001", None, None, None, None, uai(city.number, 1, departement.prefix)),
+            "libelle_commune": f"{departement.town} {city.number}",
+            "code_departement": f"0{code}",
+            "secteur_unique": "O",
+        }
+
+
+_CORRECTED = 7
+_MORE_STREETS = 5
+
+
+def _plain_street(address: str) -> str:
+    """``12 bis rue de l'Essai`` as the ministry's ranges write the street: ``RUE DE L ESSAI``."""
+    street = capitals(address).lstrip("0123456789 ").removeprefix("BIS ")
+    return street.replace("'", " ").replace("-", " ").replace("  ", " ")
+
+
+def _range(
+    insee_code: str,
+    street: str | None,
+    first: int | None,
+    last: int | None,
+    parity: str | None,
+    college: str,
+) -> Record:
+    return {
+        "code_region": "11",
+        "libelle_region": "ILE-DE-FRANCE",
+        "code_academie": "01",
+        "libelle_academie": "PARIS",
+        "code_departement": "075",
+        "libelle_departement": "PARIS",
+        "code_postal": None,
+        "code_insee": insee_code,
+        "libelle_commune": "Paris",
+        "lieu_dit": None,
+        "type_et_libelle": street,
+        "n_de_voie_debut": first,
+        "indice_de_repetition_debut": None,
+        "n_de_voie_fin": last,
+        "indice_de_repetition_fin": None,
+        "parite": parity,
+        "code_rne": college,
+        "secteur_unique": "N",
+    }

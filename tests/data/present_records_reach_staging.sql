@@ -9,6 +9,7 @@
     'fr-en-indicateurs-valeur-ajoutee-colleges': 'stg_education_nationale__ivac',
     'fr-en-ips-colleges-ap2022': 'stg_education_nationale__ips_ap2022',
     'fr-en-ips-colleges-ap2023': 'stg_education_nationale__ips_ap2023',
+    'fr-en-carte-scolaire-colleges-publics': 'stg_education_nationale__street_ranges',
 } %}
 with
 

@@ -237,7 +237,7 @@ def test_keys_are_unique(three_cities: list[Path]) -> None:
     for state in three_cities:
         for dataset in registry().values():
             records = read(state, dataset.dataset_id)
-            keys = {record_key(record, dataset.key) for record in records}
+            keys = {record_key(record, dataset.key, dataset.nullable_key) for record in records}
             assert len(keys) == len(records)
 
 
@@ -513,7 +513,7 @@ def test_second_extraction_is_the_first_written_otherwise(states: list[Path], lo
             continue
         texts = [
             {
-                record_key(r, dataset.key): canonical_json(r)
+                record_key(r, dataset.key, dataset.nullable_key): canonical_json(r)
                 for r in load(number, dataset.dataset_id)
             }
             for number in range(2)
