@@ -140,7 +140,7 @@ def record_key(
     """The identity of a record: its key fields' values as a canonical JSON array.
 
     Two records have the same key exactly when their key values are equal as JSON: 7 and 7.0 are,
-    7 and "7" are not. In a `nullable` field a missing or blank value is null like any other null, so
+    7 and "7" are not. In a `nullable` field a missing or blank value is null like any other, so
     that a portal which leaves an empty field out withdraws nothing.
 
     Raises:

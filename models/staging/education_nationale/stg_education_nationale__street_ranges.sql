@@ -26,15 +26,15 @@ final as (
         {{ json_text('payload', 'lieu_dit') }} as locality_name,
         {{ json_text('payload', 'type_et_libelle') }} as street_name,
         {{ json_integer('payload', 'n_de_voie_debut') }} as number_from,
-        upper({{ json_text('payload', 'indice_de_repetition_debut') }}) as repetition_from,
+        {{ json_text('payload', 'indice_de_repetition_debut') }} as repetition_from,
         {{ json_integer('payload', 'n_de_voie_fin') }} as number_to,
-        upper({{ json_text('payload', 'indice_de_repetition_fin') }}) as repetition_to,
+        {{ json_text('payload', 'indice_de_repetition_fin') }} as repetition_to,
         case upper({{ json_text('payload', 'parite') }})
             when 'P' then 'even'
             when 'I' then 'odd'
             when 'PI' then 'both'
         end as parity,
-        upper({{ json_text('payload', 'code_rne') }}) as uai,
+        {{ json_text('payload', 'code_rne') }} as uai,
         case upper({{ json_text('payload', 'secteur_unique') }})
             when 'O' then true
             when 'N' then false
