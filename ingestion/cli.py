@@ -193,6 +193,23 @@ def sample(out: Path, scale: int, seed: int) -> None:
         click.echo(state)
 
 
+def _add_which() -> None:
+    """`colleges which` is the package `which`'s own; it is imported when it is called."""
+
+    @main.command(
+        context_settings={"ignore_unknown_options": True, "help_option_names": []},
+        short_help="Which collège an address belongs to, since when, and how sure.",
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def which(arguments: tuple[str, ...]) -> None:
+        from which.cli import which as command
+
+        command.main(list(arguments), prog_name="colleges which", standalone_mode=False)
+
+
+_add_which()
+
+
 @main.command("serve-portal")
 @click.argument("state", type=_STATE)
 @click.option("--port", default=8787, show_default=True, type=click.IntRange(0, 65535))

@@ -1,7 +1,7 @@
 {#
     The name of a street for comparison: as normalise_text, with the abbreviations of
     `var('street_spelling')` written out, articles left out, and no space: RUE DE L ESSAI, r. de
-    l’Essai and RUE ESSAI are one, as are LA FAYETTE and LAFAYETTE. Null where nothing is left.
+    l’Essai and RUE ESSAI are one, as are RUE LA FAYETTE and RUE LAFAYETTE. Null where nothing is left.
 #}
 {% macro normalise_street(street) -%}
     {%- set spelling = var('street_spelling') -%}

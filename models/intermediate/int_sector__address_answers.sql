@@ -150,7 +150,8 @@ by_range as (
                     addresses.street_key = ranges.street_key
                     and addresses.house_number between ranges.number_from and ranges.number_to
                     and ranges.parity in (
-                        'both', case mod(addresses.house_number, 2) when 0 then 'even' else 'odd' end
+                        'both',
+                        case mod(addresses.house_number, 2) when 0 then 'even' else 'odd' end
                     )
                 )
             )

@@ -81,8 +81,8 @@ crossings as (
             boxes.sector_key = edges.sector_key
             and boxes.school_year_start = edges.school_year_start
             and boxes.polygon_number = edges.polygon_number
-            and (edges.latitude_a > boxes.middle_latitude)
-            <> (edges.latitude_b > boxes.middle_latitude)
+            and (boxes.middle_latitude < edges.latitude_a)
+            <> (boxes.middle_latitude < edges.latitude_b)
 
 ),
 

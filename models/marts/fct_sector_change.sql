@@ -61,18 +61,18 @@ colleges_before as (
         compared.school_year_start,
         compared.block_key,
         compared.area_km2,
-        before.college_id,
+        held_before.college_id,
         case when same.college_id is null then 1 else 0 end as is_lost
     from compared
-    inner join blocks as before
+    inner join blocks as held_before
         on
-            compared.from_school_year_start = before.school_year_start
-            and compared.block_key = before.block_key
+            compared.from_school_year_start = held_before.school_year_start
+            and compared.block_key = held_before.block_key
     left join blocks as same
         on
             compared.school_year_start = same.school_year_start
             and compared.block_key = same.block_key
-            and before.college_id = same.college_id
+            and held_before.college_id = same.college_id
 
 ),
 
@@ -81,18 +81,18 @@ colleges_after as (
     select
         compared.school_year_start,
         compared.block_key,
-        after.college_id,
+        held_after.college_id,
         case when same.college_id is null then 1 else 0 end as is_gained
     from compared
-    inner join blocks as after
+    inner join blocks as held_after
         on
-            compared.school_year_start = after.school_year_start
-            and compared.block_key = after.block_key
+            compared.school_year_start = held_after.school_year_start
+            and compared.block_key = held_after.block_key
     left join blocks as same
         on
             compared.from_school_year_start = same.school_year_start
             and compared.block_key = same.block_key
-            and after.college_id = same.college_id
+            and held_after.college_id = same.college_id
 
 ),
 
@@ -185,7 +185,7 @@ range_changes as (
                 removed.parity = added.parity or removed.parity = 'both' or added.parity = 'both'
             )
             and removed.number_from <= added.number_to
-            and added.number_from <= removed.number_to
+            and removed.number_to >= added.number_from
             and removed.college_id <> added.college_id
 
 ),

@@ -15,7 +15,7 @@ examples as (
         ('RUE DU FAUBOURG SAINTE ANNE', 'R FBG STE-ANNE', true),
         ('RUE DES SAINTS PERES', 'rue des Saints-Pères', true),
         ('PLACE DE LA BASTILLE', 'Pl. de la Bastille', true),
-        ('RUE DE LA PAIX', 'rue la paix', true),
+        ('RUE DE LA SAIDA', 'rue Saïda', true),
         ('RUE DE LA PAIX', 'PLACE DE LA PAIX', false),
         -- R is an initial here
         ('RUE R P CHRISTIAN GILBERT', 'RUE RUE P CHRISTIAN GILBERT', false),
