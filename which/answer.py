@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ingestion.warehouse import Connection
-from which.address import Address, is_in_range
+from which.address import Address, is_in_range, plain
 from which.geometry import Outline
 
 Row = dict[str, Any]
@@ -235,7 +235,9 @@ class Map:
                     labels[row["street_key"]].append(label)
         within = sorted((k for k in labels if key in k), key=len)
         close = difflib.get_close_matches(key, labels, n=count, cutoff=0.6)
-        keys = list(dict.fromkeys([*within[:count], *close]))
+        last = plain(address.street or "").split(" ")[-1]
+        alike = sorted((k for k in labels if len(last) > 3 and k.endswith(last)), key=len)
+        keys = list(dict.fromkeys([*within[:count], *alike[:count], *close]))
         ratio = {k: difflib.SequenceMatcher(None, key, k).ratio() for k in keys}
         keys.sort(key=lambda k: -ratio[k])
         return [label for k in keys for label in sorted(labels[k])][:count]

@@ -19,9 +19,26 @@ reasoned as (
             when house_number is null then 'no_house_number'
             when not is_street_known then 'street_not_found'
             else 'outside_every_range'
-        end as reason
+        end as disagreement,
+        (range_college_ids is distinct from outline_college_ids) as is_disagreement
     from answers
-    where range_college_ids is distinct from outline_college_ids
+
+),
+
+-- a collège's id has always the same length: none stands inside another
+placed as (
+
+    select
+        *,
+        case
+            when is_disagreement then disagreement
+            when
+                address_source = 'college'
+                and coalesce(range_college_ids, outline_college_ids)
+                not like '%' || own_college_id || '%'
+                then 'outside_own_sector'
+        end as reason
+    from reasoned
 
 ),
 
@@ -43,7 +60,8 @@ final as (
         end as outline_school_year,
         outline_college_ids,
         reason
-    from reasoned
+    from placed
+    where reason is not null
 
 )
 
