@@ -212,6 +212,18 @@ def status(as_json: bool) -> None:
     report.show_status(Settings.from_environment(), as_json=as_json)
 
 
+@main.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    short_help="Which collège an address belongs to, since when, and how sure.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def which(arguments: tuple[str, ...]) -> None:
+    """Answered by the package `which`, which is imported when it is called."""
+    from which.cli import which as command
+
+    command.main(list(arguments), prog_name="colleges which", standalone_mode=False)
+
+
 for _command in (record, describe, sample, serve_portal):
     main.add_command(_command)
 

@@ -39,7 +39,7 @@ def write(folder: Path, document: Any) -> Path:
     return path
 
 
-def test_the_seven_datasets() -> None:
+def test_the_datasets() -> None:
     assert {name: (d.portal.host, d.where is None, d.key) for name, d in registry().items()} == {
         "etablissements-scolaires-colleges": (
             "opendata.paris.fr",
@@ -68,7 +68,27 @@ def test_the_seven_datasets() -> None:
             False,
             ("uai", "rentree_scolaire"),
         ),
+        "fr-en-carte-scolaire-colleges-publics": (
+            "data.education.gouv.fr",
+            False,
+            (
+                "code_insee",
+                "code_postal",
+                "lieu_dit",
+                "type_et_libelle",
+                "n_de_voie_debut",
+                "indice_de_repetition_debut",
+                "n_de_voie_fin",
+                "indice_de_repetition_fin",
+                "parite",
+                "code_rne",
+                "secteur_unique",
+            ),
+        ),
     }
+    assert [d.dataset_id for d in registry().values() if d.nullable_key] == [
+        "fr-en-carte-scolaire-colleges-publics"
+    ]
     assert registry()["etablissements-scolaires-colleges"].volume_floor == 100
     assert registry() is registry()
 
