@@ -20,8 +20,8 @@ import duckdb
 import pytest
 
 from ingestion.registry import Dataset, registry
-from sandbox.odsql import parse_where
 from ingestion.settings import PROJECT_DIR
+from sandbox.odsql import parse_where
 from tests.faults.conftest import Builds, Jobs, Store
 
 pytestmark = pytest.mark.timeout(600)

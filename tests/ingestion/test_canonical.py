@@ -17,7 +17,6 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from ingestion.canonical import (
     MAX_DEPTH,
     MAX_KEY_BYTES,
