@@ -35,7 +35,7 @@ points as (
         insee_code,
         ring_number,
         part_number as point_number,
-        {{ replace_pattern('part', '^[^0-9-]+', '') }} as point
+        {{ replace_pattern('part', '^[^0-9-]+', '') }} as coordinate_pair
     from {{ split_to_rows('rings', ['insee_code', 'ring_number'], 'points', ';') }}
 
 ),
@@ -46,9 +46,9 @@ coordinates as (
         insee_code,
         ring_number,
         point_number,
-        try_cast(split_part(point, ',', 1) as double) as longitude,
+        try_cast(split_part(coordinate_pair, ',', 1) as double) as longitude,
         try_cast(
-            {{ replace_pattern("split_part(point, ',', 2)", '[^0-9]+$', '') }} as double
+            {{ replace_pattern("split_part(coordinate_pair, ',', 2)", '[^0-9]+$', '') }} as double
         ) as latitude
     from points
 

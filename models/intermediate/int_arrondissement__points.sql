@@ -31,10 +31,10 @@ boxes as (
 
     select
         insee_code,
-        min(from_longitude) - {{ tolerance_m / m_per_longitude }} as west,
-        max(from_longitude) + {{ tolerance_m / m_per_longitude }} as east,
-        min(from_latitude) - {{ tolerance_m / m_per_latitude }} as south,
-        max(from_latitude) + {{ tolerance_m / m_per_latitude }} as north
+        min(from_longitude) - {{ tolerance_m }} / {{ m_per_longitude }}.0 as west,
+        max(from_longitude) + {{ tolerance_m }} / {{ m_per_longitude }}.0 as east,
+        min(from_latitude) - {{ tolerance_m }} / {{ m_per_latitude }}.0 as south,
+        max(from_latitude) + {{ tolerance_m }} / {{ m_per_latitude }}.0 as north
     from edges
     group by insee_code
 
@@ -61,8 +61,8 @@ around as (
 
 ),
 
--- Even and odd: a ray to the east leaves an outline once more often than it enters it. `share` is
--- how far along the edge its nearest point to the place lies.
+-- Even and odd: a ray to the east leaves an outline once more often than it enters it.
+-- `along_share` is how far along the edge its nearest point to the place lies.
 measured as (
 
     select
@@ -81,12 +81,16 @@ measured as (
             else 0
         end as crossings,
         coalesce(
-            least(1.0, greatest(0.0,
-                -(start_x * along_x + start_y * along_y)
-                / nullif(along_x * along_x + along_y * along_y, 0)
-            )),
+            least(
+                1.0,
+                greatest(
+                    0.0,
+                    -(start_x * along_x + start_y * along_y)
+                    / nullif(along_x * along_x + along_y * along_y, 0)
+                )
+            ),
             0.0
-        ) as share
+        ) as along_share
     from around
 
 ),
@@ -99,7 +103,8 @@ summed as (
         insee_code,
         mod(sum(crossings), 2) = 1 as is_inside,
         sqrt(min(
-            power(start_x + share * along_x, 2) + power(start_y + share * along_y, 2)
+            power(start_x + along_share * along_x, 2)
+            + power(start_y + along_share * along_y, 2)
         )) as outline_m
     from measured
     group by longitude, latitude, insee_code

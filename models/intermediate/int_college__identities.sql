@@ -48,7 +48,7 @@ ranked as (
 joined as (
 
     select
-        one.seniority as seniority,
+        one.seniority,
         two.seniority as other_seniority
     from verdicts
     inner join ranked as one
@@ -89,12 +89,14 @@ leaders_{{ round }} as (
 
     select
         {{ before }}.seniority,
-        min(least({{ before }}.leader, coalesce(others.leader, {{ before }}.leader))) as leader
+        least(
+            min({{ before }}.leader), coalesce(min(joined_names.leader), min({{ before }}.leader))
+        ) as leader
     from {{ before }}
     left join both_ways
         on {{ before }}.seniority = both_ways.seniority
-    left join {{ before }} as others
-        on both_ways.other_seniority = others.seniority
+    left join {{ before }} as joined_names
+        on both_ways.other_seniority = joined_names.seniority
     group by {{ before }}.seniority
 
 ),

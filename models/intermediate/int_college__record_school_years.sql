@@ -63,8 +63,8 @@ judged as (
 
 ),
 
--- The portal has these collèges, in a school year that it may have mistyped. Until it is known which
--- one was meant, none of their records is taken for withdrawn by intent.
+-- The portal has these collèges, in a school year that it may have mistyped. Until it is known
+-- which one was meant, none of their records is taken for withdrawn by intent.
 in_doubt as (
 
     select distinct identity_key

@@ -12,8 +12,8 @@ decisions as (
 
 ),
 
--- A name that somebody decided on counts in any spelling the collège ever had. No UAI: the directory
--- has no entry for it.
+-- A name that somebody decided on counts in any spelling the collège ever had. No UAI: the
+-- directory has no entry for it.
 final as (
 
     select distinct

@@ -61,8 +61,9 @@ expanded as (
 ),
 
 -- Two records can speak of one school year: a range was split up later, or a label respelled. One
--- that was taken back speaks last. The narrower label says more about the year, whichever was loaded
--- first; then the portal's latest word counts. The year is withdrawn once all its records are.
+-- that was taken back speaks last. The narrower label says more about the year, whichever was
+-- loaded first; then the portal's latest word counts. The year is withdrawn once all its
+-- records are.
 deduplicated as (
 
     select

@@ -6,8 +6,8 @@ establishments as (
 
 ),
 
--- Private schools stay out whatever their name; a section for pupils in difficulty (SEGPA) has a UAI
--- of its own under the name of its collège.
+-- Private schools stay out whatever their name; a section for pupils in difficulty (SEGPA) has a
+-- UAI of its own under the name of its collège.
 final as (
 
     select

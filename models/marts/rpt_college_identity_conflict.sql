@@ -24,7 +24,7 @@ colleges as (
 
 ),
 
--- two names of one collège that stand beside each other nevertheless: a chain of names closed a ring
+-- two names of one collège that stand beside each other: a chain of names closed a ring
 rings as (
 
     select
