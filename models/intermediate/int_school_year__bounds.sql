@@ -30,7 +30,7 @@ final as (
 
     select
         {{ var('school_years_from') }} as first_start,
-        {{ school_year_start_of('extracted_at') }} + 1 as last_start
+        {{ school_year_under_way('extracted_at') }} + 1 as last_start
     from latest
 
 )

@@ -16,8 +16,13 @@ from tests.mutations.harness import Case, distinct
 from tests.mutations.states import COLLEGES, State
 
 DAY_AFTER, TWO_DAYS_AFTER = "2024-11-19", "2024-11-20"
-TWINS = "select count(*) from marts.fct_college_distance where distance_km = 0"
-ZERO_KM = f"{TWINS} and school_year = '{THIS_YEAR}'"
+ZERO_KM = (
+    "select count(*) from marts.fct_college_distance"
+    f" where distance_km = 0 and school_year = '{THIS_YEAR}'"
+)
+THIS_YEARS_COLLEGES = (
+    f"select count(*) from marts.fct_college_school_year where school_year = '{THIS_YEAR}'"
+)
 
 
 def _with_test_entry() -> State:
@@ -61,9 +66,7 @@ CASES = distinct(
             "select reason, college_name from marts.rpt_college_record_not_counted": [
                 ("retracted", "TEST NE PAS UTILISER")
             ],
-            f"select count(*) from marts.fct_college_school_year where school_year = '{THIS_YEAR}'": [
-                (114,)
-            ],
+            THIS_YEARS_COLLEGES: [(114,)],
         },
         passes=["published_college_ids_stay", "college_records_not_counted"],
     ),
@@ -144,9 +147,7 @@ CASES = distinct(
         ],
         expect={
             OPEN: [(113,)],
-            f"select count(*) from marts.fct_college_school_year where school_year = '{THIS_YEAR}'": [
-                (113,)
-            ],
+            THIS_YEARS_COLLEGES: [(113,)],
         },
     ),
     Case(
