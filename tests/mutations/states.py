@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ingestion.sample import write_sample
+from sandbox.sample import write_sample
 
 from ingestion.settings import PROJECT_DIR
 
