@@ -204,7 +204,8 @@ near as (
 
 ),
 
--- a name that somebody decided on, in any spelling the collège ever had
+-- A name that somebody decided on, in any spelling the collège ever had; a decision about past
+-- school years says nothing of today's directory.
 decided as (
 
     select distinct
@@ -215,6 +216,7 @@ decided as (
         on
             {{ normalise_name('decisions.college_name') }} = school_years.name_key
             and decisions.insee_code = school_years.insee_code
+    where decisions.last_school_year is null
 
 ),
 
