@@ -1,0 +1,471 @@
+"""Builds of the whole dbt project in seconds, on states that a test makes up.
+
+A `Case` says what a portal did, what a person would conclude if the marts followed blindly, and
+what the marts must say instead. `check` loads its states one after the other, as the loader would
+write them to raw, and builds the compiled SQL in the order of the DAG on an in-memory DuckDB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+import duckdb
+import pyarrow as pa
+import yaml
+
+from ingestion.settings import PROJECT_DIR
+from tests.mutations.compiled import DATABASE, Node, Project, create_raw
+from tests.mutations.states import State
+
+Rows = Sequence[tuple[Any, ...]]
+Outcome = Literal["pass", "warn", "error"]
+
+_REGISTRY = {
+    dataset["id"]: dataset
+    for dataset in yaml.safe_load(
+        (PROJECT_DIR / "ingestion/datasets.yml").read_text(encoding="utf-8")
+    )["datasets"]
+}
+
+
+# -- a case ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """One small change to what a portal publishes, and the marts that must follow."""
+
+    name: str
+    """What holds, in snake_case: the id of the test."""
+    concludes: str
+    """What a person would conclude from marts that get it wrong."""
+    states: Callable[[], Sequence[State]]
+    """The states, oldest first; called when the case runs."""
+    expect: Mapping[str, Rows] = field(default_factory=dict)
+    """Query → the rows it must give, in its own order. Schemas: `marts.…`, `intermediate.…`."""
+    warns: Collection[str] = ()
+    """Data tests that must warn (their dbt names) ..."""
+    errors: Collection[str] = ()
+    """... that must fail ..."""
+    passes: Collection[str] = ()
+    """... and that must pass."""
+    keeps: Mapping[str, Rows] = field(default_factory=dict)
+    """As `expect`, where an alarm must stop the last build before it replaces a mart."""
+    builds_each: bool = True
+    """Whether a build follows each load, or the last alone."""
+    seeds: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows a person adds to a seed before the last build, by the seed's name."""
+
+    def check(self, project: Project) -> Marts:
+        """Load, build and compare; the marts are returned for more questions.
+
+        Raises:
+            AssertionError: the marts or the tests say something else.
+        """
+        marts = self.prepare(project)
+        marts.build(stops_at_errors=bool(self.keeps), seeds=self.seeds)
+        self.compare(marts)
+        return marts
+
+    def prepare(self, project: Project) -> Marts:
+        """Everything loaded, and all built but for the last load."""
+        marts = Marts(project)
+        states = self.states()
+        for number, state in enumerate(states, start=1):
+            marts.load(state)
+            if number < len(states) and self.builds_each:
+                marts.build()
+        return marts
+
+    def compare(self, marts: Marts) -> None:
+        """Hold the built marts against the expectations."""
+        for query, expected in (*self.expect.items(), *self.keeps.items()):
+            found = marts.rows(query)
+            assert found == [tuple(row) for row in expected], (
+                f"{self.name}: {self.concludes}\n{query}\nexpected {expected}\nfound    {found}"
+            )
+        for outcome, names in (
+            ("warn", self.warns),
+            ("error", self.errors),
+            ("pass", self.passes),
+        ):
+            for name in names:
+                result = marts.test(name)
+                assert result.outcome == outcome, (
+                    f"{self.name}: the data test {name} must {outcome} and gave "
+                    f"{result.outcome} ({result.failures} rows)"
+                )
+
+
+def distinct(*cases: Case) -> tuple[Case, ...]:
+    """The cases, once no two have the same name."""
+    names = [case.name for case in cases]
+    doubled = {name for name in names if names.count(name) > 1}
+    assert not doubled, f"two cases are called {doubled}"
+    return cases
+
+
+# -- the warehouse ---------------------------------------------------------------------------------
+
+
+class Result(NamedTuple):
+    """What a data test said."""
+
+    name: str
+    outcome: Outcome
+    failures: int
+
+
+class ConstraintError(AssertionError):
+    """A column that the contract calls `not_null` got a null: dbt's build would fail there."""
+
+
+class Marts:
+    """A warehouse in memory: `load` states, `build`, ask."""
+
+    def __init__(
+        self, project: Project, connection: duckdb.DuckDBPyConnection | None = None
+    ) -> None:
+        self.project = project
+        self.failed: dict[str, str] = {}
+        """Nodes of the last build that failed or were skipped, with the reason."""
+        if connection is None:
+            connection = duckdb.connect(config={"threads": 2})
+            connection.execute(f"attach ':memory:' as {DATABASE}; use {DATABASE}")
+            create_raw(connection, project.raw_tables)
+        self.connection = connection
+        connection.execute("set TimeZone = 'UTC'")
+        self._held: dict[str, dict[str, str | None]] = {name: {} for name in _REGISTRY}
+        self._runs = itertools.count(1)
+        self._clock = datetime(2000, 1, 1)  # noqa: DTZ001 - UTC without zone, as raw has it
+
+    # -- loading
+
+    def load(self, state: State) -> None:
+        """One run: the versions that are new, changed, restored or withdrawn, and the ledger."""
+        run = next(self._runs)
+        self._clock = max(self._clock + timedelta(seconds=1), state.extracted_at)
+        for dataset, records in state.records.items():
+            self._load_dataset(run, dataset, records, state)
+
+    def _load_dataset(
+        self, run: int, dataset: str, records: Sequence[Mapping[str, Any]], state: State
+    ) -> None:
+        entry = _REGISTRY[dataset]
+        held = self._held[dataset]
+        counts = dict.fromkeys(("new", "changed", "unchanged", "restored", "withdrawn"), 0)
+        versions: list[tuple[str, str | None, str | None]] = []
+        seen: dict[str, str] = {}
+        for record in records:
+            key = record_key(record, entry["key"])
+            digest, payload = _serialised(record)
+            if key in seen:
+                assert seen[key] == digest, f"two records of {dataset} have the key {key}"
+                continue
+            seen[key] = digest
+            if key in held and held[key] == digest:
+                counts["unchanged"] += 1
+                continue
+            became = "new" if key not in held else "restored" if held[key] is None else "changed"
+            counts[became] += 1
+            versions.append((key, digest, payload))
+        refused = len(seen) < entry["volume_floor"]
+        if not refused:
+            for key, digest in held.items():
+                if key not in seen and digest is not None:
+                    counts["withdrawn"] += 1
+                    versions.append((key, None, None))
+        held.update((key, digest) for key, digest, _ in versions)
+        table = f"{entry['portal']}__{dataset.replace('-', '_')}"
+        columns = list(zip(*versions, strict=True)) or [(), (), ()]
+        arrived = pa.table(
+            {
+                name: pa.array(values, pa.string())
+                for name, values in zip(
+                    ("record_key", "content_hash", "payload"), columns, strict=True
+                )
+            }
+        )
+        self.connection.register("arrived", arrived)
+        self.connection.execute(
+            f"insert into raw.{table} by name select record_key, cast(? as bigint) as run_sequence,"
+            " ? as run_id, content_hash, payload, payload is null as is_withdrawn,"
+            " cast(? as timestamp) as extracted_at from arrived",
+            [run, f"run-{run}", state.extracted_at],
+        )
+        self.connection.unregister("arrived")
+        ledger = {
+            "run_sequence": run,
+            "run_id": f"run-{run}",
+            "portal": entry["portal"],
+            "dataset": dataset,
+            "table_name": table,
+            "status": "finished",
+            **dict.fromkeys(("started_at", "finished_at", "extracted_at"), state.extracted_at),
+            "duration_s": 1.0,
+            "rows_expected": len(records),
+            "rows_received": len(records),
+            **{f"rows_{name}": count for name, count in counts.items()},
+            "rows_quarantined": 0,
+            "rows_present": sum(digest is not None for digest in held.values()),
+            "is_withdrawal_refused": refused,
+            "drift": state.drift.get(dataset, "[]"),
+            "portal_data_processed_at": state.extracted_at,
+            "portal_modified_at": state.extracted_at,
+            "portal_records_count": len(records),
+            "is_synthetic": state.is_synthetic,
+            "error": None,
+        }
+        columns_of_ledger = self.project.raw_tables["_source_load"]
+        named = {name: ledger[name] for name in columns_of_ledger}
+        self.connection.execute(
+            f"insert into raw._source_load ({', '.join(named)})"
+            f" values ({', '.join('?' for _ in named)})",
+            list(named.values()),
+        )
+
+    # -- building
+
+    def build(
+        self,
+        *,
+        stops_at_errors: bool = False,
+        seeds: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        instead: Mapping[str, str] | None = None,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Build seeds, models and snapshots in the order of the DAG.
+
+        Args:
+            stops_at_errors: also run the data tests where `dbt build` would, and skip what comes
+                after one that fails.
+            seeds: rows added to seeds, by the seed's name.
+            instead: SQL that takes the place of a node's own, by node id.
+            only: ids of the nodes to build; all by default.
+        """
+        self.failed = {}
+        waiting = dict(self.project.tests) if stops_at_errors else {}
+        for node_id, node in self.project.nodes.items():
+            if only is not None and node_id not in only:
+                continue
+            reason = None
+            if stops_at_errors:
+                ancestors = self.project.ancestors(node_id)
+                self._run_due(waiting, ancestors)
+                reason = next(
+                    (
+                        f"{name}: {self.failed[name]}"
+                        for name in self.failed
+                        if set(self._parents(name)) <= ancestors
+                        or (name in ancestors and name in self.project.nodes)
+                    ),
+                    None,
+                )
+            if reason:
+                self.failed[node_id] = f"skipped after {reason}"
+                continue
+            self._make(node, (instead or {}).get(node_id), (seeds or {}).get(node.name, ()))
+
+    def _parents(self, name: str) -> tuple[str, ...]:
+        node = self.project.tests.get(name)
+        # A model that failed or was skipped stops those made of it, which the caller looks at.
+        return node.parents if node else (name,)
+
+    def _run_due(self, waiting: dict[str, Node], built: Collection[str]) -> None:
+        for test_id in [t for t, test in waiting.items() if set(test.parents) <= set(built)]:
+            test = waiting.pop(test_id)
+            if set(test.parents).intersection(self.failed):
+                continue
+            result = self._run_test(test)
+            if result.outcome == "error":
+                self.failed[test_id] = f"{result.failures} rows"
+
+    def _make(self, node: Node, sql: str | None, added: Sequence[Mapping[str, Any]]) -> None:
+        schema = node.relation.split(".")[1]
+        self.connection.execute(f"create schema if not exists {schema}")
+        if node.kind == "seed":
+            self._make_seed(node, added)
+            return
+        is_later = self._exists(node)
+        if sql is None:
+            sql = node.later_sql if is_later else node.sql
+        if node.kind == "snapshot":
+            self._make_snapshot(node, sql, is_later=is_later)
+        elif node.materialized == "view":
+            self.connection.execute(f"create or replace view {node.relation} as {sql}")
+        elif node.materialized == "incremental" and is_later:
+            self._make_incremental(node, sql)
+        else:
+            self.connection.execute(f"create or replace table {node.relation} as {sql}")
+        if node.not_null and node.materialized != "view":
+            self._check_not_null(node)
+
+    def _check_not_null(self, node: Node) -> None:
+        counted = ", ".join(f"count(*) - count({name}) as {name}" for name in node.not_null)
+        row = self.connection.execute(f"select {counted} from {node.relation}").fetchone()
+        assert row is not None
+        nulls = {name: n for name, n in zip(node.not_null, row, strict=True) if n}
+        if nulls:
+            raise ConstraintError(f"{node.name}: nulls in columns that may hold none: {nulls}")
+
+    def _make_seed(self, node: Node, added: Sequence[Mapping[str, Any]]) -> None:
+        types = ", ".join(f"'{name}': '{kind}'" for name, kind in node.config_types.items())
+        self.connection.execute(
+            f"create or replace table {node.relation} as select * from"
+            f" read_csv('{PROJECT_DIR / node.path}', header = true, types = {{{types}}})"
+        )
+        for row in added:
+            self.connection.execute(
+                f"insert into {node.relation} ({', '.join(row)})"
+                f" values ({', '.join('?' for _ in row)})",
+                list(row.values()),
+            )
+
+    def _make_incremental(self, node: Node, sql: str) -> None:
+        self.connection.execute(f"create or replace temp table arriving as {sql}")
+        unique = node.config.get("unique_key")
+        keys = [unique] if isinstance(unique, str) else unique or []
+        if keys:
+            same = " and ".join(f"held.{key} = arriving.{key}" for key in keys)
+            self.connection.execute(
+                f"delete from {node.relation} as held using arriving where {same}"
+            )
+        self.connection.execute(f"insert into {node.relation} by name select * from arriving")
+
+    def _make_snapshot(self, node: Node, sql: str, *, is_later: bool) -> None:
+        """As dbt's strategy `check` does it, with the load's clock for the time of the build."""
+        config = node.config
+        key, compared = config["unique_key"], config["check_cols"]
+        marks_deleted = config.get("hard_deletes") == "new_record"
+        now = f"cast('{self._clock}' as timestamp)"
+        fresh = (
+            f"md5(concat_ws('|', {key}, {now})) as dbt_scd_id, {now} as dbt_updated_at,"
+            f" {now} as dbt_valid_from, cast(null as timestamp) as dbt_valid_to"
+        )
+        flag = ", '{}' as dbt_is_deleted" if marks_deleted else ""
+        self.connection.execute(
+            f"create or replace temp table arriving as select *, {fresh}{flag.format('False')}"
+            f" from ({sql})"
+        )
+        if not is_later:
+            self.connection.execute(f"create table {node.relation} as select * from arriving")
+            return
+        differs = " or ".join(f"held.{name} is distinct from arriving.{name}" for name in compared)
+        if marks_deleted:
+            differs += " or held.dbt_is_deleted = 'True'"
+        same = f"held.{key} = arriving.{key} and held.dbt_valid_to is null"
+        self.connection.execute(
+            f"delete from arriving using {node.relation} as held where {same} and not ({differs})"
+        )
+        gone = (
+            f"held.dbt_valid_to is null and not exists"
+            f" (select 1 from ({sql}) as found where found.{key} = held.{key})"
+        )
+        if marks_deleted:
+            self.connection.execute(
+                "insert into arriving by name select * replace ("
+                f"md5(concat_ws('|', {key}, {now})) as dbt_scd_id, {now} as dbt_updated_at,"
+                f" {now} as dbt_valid_from, cast(null as timestamp) as dbt_valid_to,"
+                f" 'True' as dbt_is_deleted) from {node.relation} as held"
+                f" where {gone} and held.dbt_is_deleted = 'False'"
+            )
+        if config.get("hard_deletes") == "invalidate":
+            self.connection.execute(
+                f"update {node.relation} as held set dbt_valid_to = {now} where {gone}"
+            )
+        self.connection.execute(
+            f"update {node.relation} as held set dbt_valid_to = {now} from arriving where {same}"
+        )
+        self.connection.execute(f"insert into {node.relation} by name select * from arriving")
+
+    def _exists(self, node: Node) -> bool:
+        _, schema, table = node.relation.replace('"', "").split(".")
+        return bool(
+            self.connection.execute(
+                "select 1 from information_schema.tables where table_catalog = current_database()"
+                " and table_schema = ? and table_name = ?",
+                [schema, table],
+            ).fetchall()
+        )
+
+    # -- asking
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self.connection.execute(query).fetchall()
+
+    def value(self, query: str) -> Any:
+        """The one value of a query."""
+        ((value,),) = self.rows(query)
+        return value
+
+    def test(self, name: str) -> Result:
+        """Run one data test by its dbt name."""
+        (node,) = [test for test in self.project.tests.values() if test.name == name]
+        return self._run_test(node)
+
+    def run_tests(self, tests: Iterable[Node] | None = None) -> dict[str, Result]:
+        """Those data tests (all by default) that warn or fail, by name."""
+        chosen = self.project.tests.values() if tests is None else tests
+        results = (self._run_test(test) for test in chosen)
+        return {result.name: result for result in results if result.outcome != "pass"}
+
+    def _run_test(self, node: Node) -> Result:
+        config = node.config
+        limit = f" limit {config['limit']}" if config.get("limit") else ""
+        failures, is_error, is_warning = self.connection.execute(
+            f"select {config['fail_calc']} as failures, failures {config['error_if']},"
+            f" failures {config['warn_if']} from ({node.sql}{limit})"
+        ).fetchall()[0]
+        outcome: Outcome = "pass"
+        if is_error and config["severity"].lower() == "error":
+            outcome = "error"
+        elif is_warning:
+            outcome = "warn"
+        return Result(node.name, outcome, failures or 0)
+
+
+# -- keys and hashes, as the ingestion makes them ---------------------------------------------------
+
+
+def record_key(record: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """Canonical JSON array of the key's values."""
+    return _canonical([record[name] for name in fields])
+
+
+_SERIALISED: dict[int, tuple[Mapping[str, Any], str, str]] = {}
+
+
+def _serialised(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Hash and JSON text; remembered, since states share the records that do not change."""
+    found = _SERIALISED.get(id(record))
+    if found is None:
+        text = json.dumps(record, ensure_ascii=False)
+        found = _SERIALISED[id(record)] = (record, content_hash(record), text)
+    return found[1:]
+
+
+def content_hash(record: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON, 64 hex digits."""
+    return hashlib.sha256(_canonical(record).encode()).hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    plain = _plain(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value
