@@ -431,7 +431,7 @@ class Marts:
         return Result(node.name, outcome, failures or 0)
 
 
-# -- keys and hashes, as the ingestion makes them ---------------------------------------------------
+# -- keys and hashes, as the ingestion makes them -------------------------------------------------
 
 
 def record_key(record: Mapping[str, Any], fields: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
 from tests.mutations.states import COLLEGES, recorded, synthetic
 
-
 CASES = distinct(
     Case(
         name="recorded_states_raise_no_alarm",
