@@ -144,8 +144,8 @@ TABLES = {
         "agg_arrondissement_school_year",
         "arrondissement_number school_year college_count mean_nearest_km median_nearest_km"
         " max_nearest_km result_college_count candidates success_rate_pct"
-        " success_rate_value_added_points mention_rate_pct written_mark ips_college_count ips"
-        " is_ips_weighted",
+        " success_rate_value_added_points mention_rate_pct written_mark ips_college_count"
+        " ips_mean ips_weighted ips_department_public",
         "school_year, arrondissement_number",
         COLLEGES,
         ARRONDISSEMENTS,
@@ -158,7 +158,7 @@ TABLES = {
         "school_year college_count pair_count shortest_pair_km mean_pair_km longest_pair_km"
         " mean_nearest_km median_nearest_km max_nearest_km result_college_count candidates"
         " success_rate_pct success_rate_value_added_points mention_rate_pct written_mark"
-        " ips_college_count ips is_ips_weighted",
+        " ips_college_count ips_mean ips_weighted ips_department_public",
         "school_year",
         COLLEGES,
         DIRECTORY,

@@ -24,6 +24,8 @@ final as (
         on
             {{ normalise_name('decisions.college_name') }} = school_years.name_key
             and decisions.insee_code = school_years.insee_code
+    -- One that ended is of the past: int_result__college_links reads it.
+    where decisions.last_school_year is null
 
 )
 
