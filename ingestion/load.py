@@ -223,6 +223,8 @@ def _append(
         for table in beyond.keys() & raw.tables:
             raw.rows(f"delete from {_rest(raw, table)}")  # noqa: S608
         is_new = LEDGER not in raw.tables
+        if not {*beyond, LEDGER} <= raw.tables:  # dlt makes them, unless its own note says it has
+            raw.rows(f"drop table if exists {SCHEMA}._dlt_version")
     rows = {table: sum(map(written, new)) for table, new in beyond.items()}
     resources = [_resource(files, table, count, VERSION_COLUMNS) for table, count in rows.items()]
     if is_new:  # a file without rows, of which dlt makes the table
