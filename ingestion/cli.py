@@ -35,6 +35,8 @@ class _Group(click.Group):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
         except Interrupted as interrupted:
+            if sys.stderr.isatty():
+                click.echo("\x1b[?25h", nl=False, err=True)  # the cursor, hidden a moment before
             click.echo(f"The command was {interrupted}. Nothing half done counts.", err=True)
             ctx.exit(interrupted.exit_code)
 
