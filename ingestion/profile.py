@@ -16,8 +16,8 @@ SAMPLED_ROWS = 15_000
 SAMPLED_BYTES = 64 * 1024 * 1024
 """A larger pull is profiled by every n-th row, so that it costs about a second."""
 MAX_FIELDS = 500
-MAX_TEXT = 60
-# Longer texts are cut. A change is: a share of nulls that moves by more points, distinct values (from so many on) that
+MAX_TEXT = 60  # longer texts are cut
+# A change is: a share of nulls that moves by more points, distinct values (from so many on) that
 # halve or double, a number that leaves the range before by more than this share of it.
 NULL_POINTS, DISTINCT_LEAST, RANGE_SHARE = 5.0, 10, 0.01
 MOST_TOLD = 5
