@@ -46,6 +46,12 @@ def fresh_pipeline(name: str, destination: Any, dataset_name: str, work_dir: Pat
     )
 
 
+def hints(columns: Mapping[str, str]) -> Any:
+    """A table's columns as dlt wants them told; a timestamp without zone is UTC."""
+    zone = {"timestamp": {"timezone": False}}
+    return {name: {"data_type": kind, **zone.get(kind, {})} for name, kind in columns.items()}
+
+
 def _configured_dlt() -> Any:
     """dlt with the settings in this project's `.dlt`, wherever the command was called."""
     import dlt
@@ -88,6 +94,15 @@ class Connection:
         with self._warehouse.explained(), self._client.execute_query(sql) as cursor:
             while fetched := cursor.fetchmany(page):
                 yield from fetched
+
+    def create(self, table: str, columns: Mapping[str, str]) -> None:
+        """Make an empty table of raw; `columns` are in the words of dlt, which knows the types."""
+        mapper = self._client.capabilities.get_type_mapper()
+        types = (
+            f"{name} {mapper.to_destination_type({'name': name, **hint}, {'name': table})}"
+            for name, hint in hints(columns).items()
+        )
+        self.rows(f"create table if not exists {SCHEMA}.{table} ({', '.join(types)})")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
