@@ -15,8 +15,8 @@ help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 demo: .venv/base profiles.yml  ## The whole pipeline, offline, on the synthetic sample
-	$(BIN)/colleges sample --out "$(COLLEGES_HOME)/sample"
-	$(BIN)/colleges run $$(for state in "$(COLLEGES_HOME)"/sample/*/; do printf -- '--portal %q ' "$$state"; done)
+	@$(BIN)/colleges sample --out "$(COLLEGES_HOME)/sample"
+	@$(BIN)/colleges run $$(for state in "$(COLLEGES_HOME)"/sample/*/; do printf -- '--portal %q ' "$$state"; done)
 
 run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a recorded state: PORTAL=DIR
 	$(BIN)/colleges run $(if $(PORTAL),--portal "$(PORTAL)")
