@@ -49,6 +49,20 @@ def test_every_view(site: Path, chromium: str, states: str, request: pytest.Fixt
     )
 
 
+@pytest.mark.parametrize("states", ["sample", "real"])
+def test_the_way_to_a_college(
+    site: Path, chromium: str, states: str, request: pytest.FixtureRequest
+) -> None:
+    """From an address, a tap and the device's position, on a phone and on a desk."""
+    built: Built = request.getfixturevalue(states)
+    node_test(
+        "sector",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(built.document),
+        CHROMIUM=chromium,
+    )
+
+
 def test_hostile_names_and_missing_data(site: Path, chromium: str, sample: Built) -> None:
     node_test(
         "hostile",
