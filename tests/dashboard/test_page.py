@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from dashboard import export
+from dashboard import export, sector_files
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.browser import run
@@ -111,7 +111,7 @@ def test_the_dashboards_exposures_are_the_marts_it_exports(sample: Built) -> Non
         for node in exposure["depends_on"]["nodes"]
     }
     exported = {table.model for table in (*export.TABLES.values(), export.DISTANCES)}
-    assert exposed == exported | {export.LOAD_MODEL}
+    assert exposed == exported | {export.LOAD_MODEL, *sector_files.MODELS}
 
 
 def test_queries_for_looker_studio_run_and_their_marts_are_its_exposure(sample: Built) -> None:
@@ -171,7 +171,7 @@ def test_snowflake_gives_the_same_document(
 def copy_marts(path: Path, fake: Fake) -> None:
     """The marts the export reads; of the distances only the first school year, for speed."""
     models = [table.model for table in export.TABLES.values()] + [export.LOAD_MODEL]
-    models += ["fct_sector_school_year", "fct_street_range_college", "fct_sector_change"]
+    models = list(dict.fromkeys([*models, *sector_files.MODELS]))
     with (
         closing(duckdb.connect(path, read_only=True)) as source,
         closing(fake.connect(network_timeout=120)) as target,
