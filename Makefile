@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard bench audit clean install install-dev
+.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard site bench audit clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -116,6 +116,8 @@ dashboard: .venv/base profiles.yml dashboard/dist/index.html  ## The page over w
 	mkdir -p site && rm -rf site/dashboard && cp -R dashboard/dist site/dashboard
 	@echo "Built site/dashboard/. To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site/dashboard"
 
+site: dashboard docs  ## Dashboard and documentation in one go, in this order: site/
+
 # Without the rows; npm is called for where a source changed alone, so that an image needs none.
 dashboard/dist/index.html: dashboard/index.html dashboard/vite.config.js dashboard/package-lock.json $(shell find dashboard/src -type f)
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
@@ -127,11 +129,11 @@ dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.jso
 	cd $* && npm ci --prefer-offline
 	touch $@
 
-# ONLY=hops | models | run; BENCH_ARGS goes to the one named. Without npm, ingestr is left out and the table says so.
+# ONLY=hops | models | run; BENCH_ARGS goes to the one named (hops: '--sizes 300000 --rounds 1'). Without npm, ingestr is
+# left out and the table says so.
 bench: .venv/dev .venv-bench/ready profiles.yml  ## Benchmarks, long: writes benchmarks/results/; ONLY=hops, models or run
 	command -v npm >/dev/null && npm --prefix benchmarks/duckdb ci --prefer-offline || true
-	$(if $(filter-out models run,$(or $(ONLY),hops)),$(BIN)/python -m benchmarks.hops.compare $(BENCH_ARGS))
-	$(if $(filter-out models run,$(or $(ONLY),hops)),.venv-bench/bin/python benchmarks/hops/plot.py)
+	$(if $(filter-out models run,$(or $(ONLY),hops)),$(BIN)/python -m benchmarks.hops $(BENCH_ARGS))
 	$(if $(filter-out hops run,$(or $(ONLY),models)),$(BIN)/python -m benchmarks.models.scale $(BENCH_ARGS))
 	$(if $(filter-out hops models,$(or $(ONLY),run)),$(BIN)/python -m benchmarks.run.phases $(BENCH_ARGS))
 
@@ -153,8 +155,8 @@ install-dev: .venv/dev  ## Install what developing needs
 profiles.yml: | profiles.example.yml
 	cp profiles.example.yml $@
 
-# uv where it exists, pip where not. --no-deps because the lock is complete and two of its pins (see [tool.uv] in
-# pyproject.toml) are beyond pip's resolver.
+# uv where it exists, pip where not. --no-deps because the lock is complete and two of its pins (see
+# requirements/overrides.in and excludes.in) are beyond pip's resolver.
 .venv/base .venv/dev: .venv/%: requirements/%.txt pyproject.toml
 	$(if $(PYTHON),,$(error No Python 3.11, 3.12 or 3.13 on the PATH; install one or set PYTHON=...))
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \

@@ -47,7 +47,7 @@ export const MEASURES = [
     definition: "fct_college_social_position.ips",
     tables: ["social_positions"],
     value: (row) => row.social?.ips ?? null,
-    paris: "ips",
+    paris: "ips_mean",
     format: (context, value) => context.number(value, 1),
     isAvailable: (year) => year.hasIps,
     whyMissing(row, year) {

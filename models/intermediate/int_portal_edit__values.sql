@@ -1,3 +1,5 @@
+{%- set side_columns = ['dataset', 'record_key', 'run_sequence', 'side', 'held_key'] -%}
+
 with
 
 payloads as (
@@ -12,153 +14,140 @@ versions as (
 
 ),
 
-changed as (
+-- Both versions under the key and run of the later one, so that they meet on all of it.
+sides as (
 
     select
         dataset,
         record_key,
         run_sequence,
-        previous_run_sequence
+        'new' as side,
+        record_key as held_key,
+        run_sequence as held_run
+    from versions
+    where has_other_content
+
+    union all
+
+    select
+        dataset,
+        record_key,
+        run_sequence,
+        'old' as side,
+        previous_record_key as held_key,
+        previous_run_sequence as held_run
     from versions
     where has_other_content
 
 ),
 
-both_sides as (
+held_payloads as (
 
     select
-        dataset,
-        record_key,
-        run_sequence
-    from changed
-    union all
-    select
-        dataset,
-        record_key,
-        previous_run_sequence as run_sequence
-    from changed
-
-),
-
--- each version once, also one that stands between two changes
-needed as (
-
-    select distinct
-        dataset,
-        record_key,
-        run_sequence
-    from both_sides
-
-),
-
-needed_payloads as (
-
-    select
-        payloads.dataset,
-        payloads.record_key,
-        payloads.run_sequence,
+        sides.dataset,
+        sides.record_key,
+        sides.run_sequence,
+        sides.side,
+        sides.held_key,
         payloads.payload
-    from payloads
-    inner join needed
+    from sides
+    inner join payloads
         on
-            payloads.dataset = needed.dataset
-            and payloads.record_key = needed.record_key
-            and payloads.run_sequence = needed.run_sequence
+            sides.dataset = payloads.dataset
+            and sides.held_key = payloads.record_key
+            and sides.held_run = payloads.run_sequence
 
 ),
 
 fields as (
 
     select
-        dataset,
-        record_key,
-        run_sequence,
+        {{ side_columns | join(',\n        ') }},
         field_name as field,
-        field_value as json_value,
-        field_text as text_value
-    from {{ json_fields('needed_payloads', ['dataset', 'record_key', 'run_sequence'], 'payload') }}
+        field_text as text_value,
+        coalesce(
+            {{ json_number('field_value', 'lon') }},
+            {{ json_number('field_value', 'geometry.coordinates[0]') }},
+            {{ json_number('field_value', 'coordinates[0]') }}
+        ) as longitude_value,
+        coalesce(
+            {{ json_number('field_value', 'lat') }},
+            {{ json_number('field_value', 'geometry.coordinates[1]') }},
+            {{ json_number('field_value', 'coordinates[1]') }}
+        ) as latitude_value,
+        coalesce(
+            {{ json_text('field_value', 'geometry.type') }},
+            {{ json_text('field_value', 'type') }}
+        ) as geometry_type_value,
+        coalesce(
+            {{ json_text('field_value', 'geometry.coordinates') }},
+            {{ json_text('field_value', 'coordinates') }}
+        ) as coordinates
+    from {{ json_fields('held_payloads', side_columns, 'payload') }}
     -- the number of the line in the producer's file says nothing of the record
     where field_name <> 'num_ligne'
 
 ),
 
--- A field that only one of the two versions has is drift and no edit, hence the inner join. What is
--- written alike needs no second look; the rest is taken apart below.
-written_otherwise as (
+-- An outline is named here by its type and its number of positions: between its numbers stand as
+-- many commas, less one. Where both versions have one, int_portal_edit__outlines compares them.
+apart as (
 
     select
-        changed.dataset,
-        changed.record_key,
-        changed.run_sequence,
-        later.field,
-        earlier.json_value as old_json,
-        later.json_value as new_json,
-        earlier.text_value as old_text,
-        later.text_value as new_text
-    from changed
-    inner join fields as later
-        on
-            changed.dataset = later.dataset
-            and changed.record_key = later.record_key
-            and changed.run_sequence = later.run_sequence
-    inner join fields as earlier
-        on
-            changed.dataset = earlier.dataset
-            and changed.record_key = earlier.record_key
-            and changed.previous_run_sequence = earlier.run_sequence
-            and later.field = earlier.field
-    where earlier.text_value is distinct from later.text_value
+        {{ side_columns | join(',\n        ') }},
+        field,
+        case
+            when coordinates is null or {{ first_match('coordinates', '^[[] *[-0-9]') }} is not null
+                then text_value
+            else {{ outline_text('geometry_type_value', 'coordinates') | indent(16) }}
+        end as text_value,
+        case when coordinates is null then {{ to_number('text_value') | indent(12) }} end
+            as number_value,
+        longitude_value,
+        latitude_value,
+        geometry_type_value,
+        coordinates is not null
+        and {{ first_match('coordinates', '^[[] *[-0-9]') }} is null as is_outline
+    from fields
 
 ),
 
+-- A field that only one of the two versions has is drift and no edit, hence the inner join. What is
+-- written alike needs no second look, nor does the spelling of the key.
 final as (
 
     select
-        dataset,
-        record_key,
-        run_sequence,
-        field,
-        old_text,
-        {{ to_number('old_text') }} as old_number,
-        coalesce(
-            {{ json_number('old_json', 'lon') }},
-            {{ json_number('old_json', 'geometry.coordinates[0]') }},
-            {{ json_number('old_json', 'coordinates[0]') }}
-        ) as old_longitude,
-        coalesce(
-            {{ json_number('old_json', 'lat') }},
-            {{ json_number('old_json', 'geometry.coordinates[1]') }},
-            {{ json_number('old_json', 'coordinates[1]') }}
-        ) as old_latitude,
-        coalesce(
-            {{ json_text('old_json', 'geometry.type') }},
-            {{ json_text('old_json', 'type') }}
-        ) as old_geometry_type,
-        coalesce(
-            {{ json_text('old_json', 'geometry.coordinates') }},
-            {{ json_text('old_json', 'coordinates') }}
-        ) as old_coordinates,
-        new_text,
-        {{ to_number('new_text') }} as new_number,
-        coalesce(
-            {{ json_number('new_json', 'lon') }},
-            {{ json_number('new_json', 'geometry.coordinates[0]') }},
-            {{ json_number('new_json', 'coordinates[0]') }}
-        ) as new_longitude,
-        coalesce(
-            {{ json_number('new_json', 'lat') }},
-            {{ json_number('new_json', 'geometry.coordinates[1]') }},
-            {{ json_number('new_json', 'coordinates[1]') }}
-        ) as new_latitude,
-        coalesce(
-            {{ json_text('new_json', 'geometry.type') }},
-            {{ json_text('new_json', 'type') }}
-        ) as new_geometry_type,
-        coalesce(
-            {{ json_text('new_json', 'geometry.coordinates') }},
-            {{ json_text('new_json', 'coordinates') }}
-        ) as new_coordinates
-    from written_otherwise
+        later.dataset,
+        later.record_key,
+        later.run_sequence,
+        later.field,
+        earlier.text_value as old_text,
+        earlier.number_value as old_number,
+        earlier.longitude_value as old_longitude,
+        earlier.latitude_value as old_latitude,
+        earlier.geometry_type_value as old_geometry_type,
+        later.text_value as new_text,
+        later.number_value as new_number,
+        later.longitude_value as new_longitude,
+        later.latitude_value as new_latitude,
+        later.geometry_type_value as new_geometry_type
+    from apart as later
+    inner join apart as earlier
+        on
+            later.dataset = earlier.dataset
+            and later.record_key = earlier.record_key
+            and later.run_sequence = earlier.run_sequence
+            and later.field = earlier.field
+    where
+        later.side = 'new'
+        and earlier.side = 'old'
+        and earlier.text_value is distinct from later.text_value
+        and not (earlier.is_outline and later.is_outline)
+        and not (
+            later.held_key <> earlier.held_key
+            and coalesce(contains(later.held_key, '"' || later.text_value || '"'), false)
+            and coalesce(contains(earlier.held_key, '"' || earlier.text_value || '"'), false)
+        )
 
 )
 

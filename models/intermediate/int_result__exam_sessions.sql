@@ -1,5 +1,4 @@
-{#- The ministry publishes no general series of fewer candidates (docs/data-quality.md). -#}
-{% set small_sample_below = 30 %}
+{%- set bounds = exam_bounds() -%}
 
 with
 
@@ -9,9 +8,30 @@ ivac as (
 
 ),
 
-uai_links as (
+college_links as (
 
-    select * from {{ ref('int_college__uai_link') }}
+    select * from {{ ref('int_result__college_links') }}
+
+),
+
+places as (
+
+    select * from {{ ref('int_result__places') }}
+
+),
+
+-- A record that went while its session stayed was taken back; one that went with its session is the
+-- past, which portals erase.
+counted as (
+
+    select
+        *,
+        is_withdrawn
+        and min(case when is_withdrawn then 1 else 0 end) over (partition by session) = 0
+            as is_retracted,
+        {{ out_of_range(bounds) | indent(8) }} as values_out_of_range
+    from ivac
+    where uai is not null and session is not null
 
 ),
 
@@ -19,8 +39,7 @@ uai_links as (
 deduplicated as (
 
     select *
-    from ivac
-    where uai is not null and session is not null
+    from counted
     qualify
         row_number() over (
             partition by uai, session
@@ -29,7 +48,28 @@ deduplicated as (
 
 ),
 
-counted as (
+plausible as (
+
+    select
+        record_key,
+        run_sequence,
+        uai,
+        session,
+        coalesce({{ directory_name_key(normalise_name('establishment_name')) }}, '') as label_key,
+        establishment_name,
+        is_public,
+        {% for column in bounds -%}
+        {{ in_range(column, bounds[column]) }} as {{ column }},
+        {% endfor -%}
+        values_out_of_range,
+        is_retracted,
+        is_withdrawn,
+        extracted_at
+    from deduplicated
+
+),
+
+with_mentions as (
 
     select
         *,
@@ -37,46 +77,62 @@ counted as (
             mentions_general,
             mentions_fairly_good_general + mentions_good_general + mentions_very_good_general
         ) as mentions
-    from deduplicated
+    from plausible
 
 ),
 
 final as (
 
     select
-        counted.record_key,
-        counted.uai,
-        uai_links.college_id,
-        counted.establishment_name,
-        counted.is_public,
-        counted.session,
-        {{ school_year_name('counted.session - 1') }} as school_year,
-        counted.candidates_general as candidates,
-        counted.success_rate_general_pct as success_rate_pct,
-        counted.success_rate_value_added_general_points as success_rate_value_added_points,
-        counted.mentions,
+        with_mentions.record_key,
+        with_mentions.uai,
+        college_links.college_id,
+        college_links.link_method,
+        places.arrondissement_number,
+        with_mentions.establishment_name,
+        with_mentions.is_public,
+        with_mentions.session,
+        {{ school_year_name('with_mentions.session - 1') }} as school_year,
+        with_mentions.candidates_general as candidates,
+        with_mentions.success_rate_general_pct as success_rate_pct,
+        with_mentions.success_rate_value_added_general_points as success_rate_value_added_points,
+        with_mentions.mentions,
         case
-            when counted.candidates_general > 0
+            when with_mentions.candidates_general > 0
                 then
                     round(
-                        cast(100 as double) * counted.mentions / counted.candidates_general, 1
+                        cast(100 as double)
+                        * with_mentions.mentions
+                        / with_mentions.candidates_general,
+                        1
                     )
         end as mention_rate_pct,
-        counted.written_mark_general as written_mark,
-        counted.written_mark_value_added_general as written_mark_value_added,
-        counted.candidates_general < {{ small_sample_below }} as is_small_sample,
-        counted.candidates_professional as professional_candidates,
-        counted.success_rate_professional_pct as professional_success_rate_pct,
-        counted.written_mark_professional as professional_written_mark,
-        counted.candidates_professional < {{ small_sample_below }}
+        with_mentions.written_mark_general as written_mark,
+        with_mentions.written_mark_value_added_general as written_mark_value_added,
+        with_mentions.candidates_general < {{ var('small_sample_below') }} as is_small_sample,
+        with_mentions.candidates_professional as professional_candidates,
+        with_mentions.success_rate_professional_pct as professional_success_rate_pct,
+        with_mentions.written_mark_professional as professional_written_mark,
+        with_mentions.candidates_professional < {{ var('small_sample_below') }}
             as is_professional_small_sample,
-        counted.access_rate_6e_to_3e_pct,
-        counted.present_share_total_pct as present_share_pct,
-        counted.is_withdrawn,
-        counted.extracted_at
-    from counted
-    left join uai_links
-        on counted.uai = uai_links.uai
+        with_mentions.access_rate_6e_to_3e_pct,
+        with_mentions.present_share_total_pct as present_share_pct,
+        with_mentions.values_out_of_range,
+        with_mentions.is_retracted,
+        with_mentions.is_withdrawn,
+        with_mentions.extracted_at
+    from with_mentions
+    left join college_links
+        on
+            college_links.source_name = 'ivac'
+            and with_mentions.uai = college_links.uai
+            and with_mentions.session - 1 = college_links.school_year_start
+            and with_mentions.label_key = college_links.label_key
+            and coalesce(with_mentions.is_public, true)
+    left join places
+        on
+            college_links.college_id = places.college_id
+            and college_links.school_year_start = places.school_year_start
 
 )
 

@@ -1,3 +1,5 @@
+{%- set bounds = social_position_bounds() -%}
+
 with
 
 ips_ap2022 as (
@@ -12,9 +14,15 @@ ips_ap2023 as (
 
 ),
 
-uai_links as (
+college_links as (
 
-    select * from {{ ref('int_college__uai_link') }}
+    select * from {{ ref('int_result__college_links') }}
+
+),
+
+places as (
+
+    select * from {{ ref('int_result__places') }}
 
 ),
 
@@ -60,42 +68,91 @@ both_series as (
 
 ),
 
--- The newer series has the last word about a rentrée, NA included: a value taken from the older one
--- would stand among values of another method.
+-- As in int_result__exam_sessions: taken back, or gone with the whole rentrée.
+counted as (
+
+    select
+        *,
+        is_withdrawn
+        and min(case when is_withdrawn then 1 else 0 end) over (
+            partition by series, school_year_start
+        ) = 0 as is_retracted,
+        {{ out_of_range(bounds) | indent(8) }} as values_out_of_range
+    from both_series
+    where uai is not null and school_year_start is not null
+
+),
+
+-- What is still published goes before what was withdrawn. Of two values that are, the newer series
+-- has the last word about a rentrée, NA included: a value taken from the older one would stand
+-- among values of another method.
 deduplicated as (
 
     select *
-    from both_series
-    where uai is not null and school_year_start is not null
+    from counted
     qualify
         row_number() over (
             partition by uai, school_year_start
-            order by series desc, is_withdrawn asc, run_sequence desc, record_key asc
+            order by is_withdrawn asc, series desc, run_sequence desc, record_key asc
         ) = 1
+
+),
+
+plausible as (
+
+    select
+        record_key,
+        series,
+        uai,
+        coalesce({{ directory_name_key(normalise_name('establishment_name')) }}, '') as label_key,
+        establishment_name,
+        is_public,
+        school_year_start,
+        {% for column in bounds -%}
+        {{ in_range(column, bounds[column]) }} as {{ column }},
+        {% endfor -%}
+        values_out_of_range,
+        is_retracted,
+        is_withdrawn,
+        extracted_at
+    from deduplicated
 
 ),
 
 final as (
 
     select
-        deduplicated.record_key,
-        deduplicated.series,
-        deduplicated.uai,
-        uai_links.college_id,
-        deduplicated.establishment_name,
-        deduplicated.is_public,
-        {{ school_year_name('deduplicated.school_year_start') }} as school_year,
-        deduplicated.ips,
-        deduplicated.ips_stddev,
-        deduplicated.pupils,
-        deduplicated.ips_national_public,
-        deduplicated.ips_academy_public,
-        deduplicated.ips_department_public,
-        deduplicated.is_withdrawn,
-        deduplicated.extracted_at
-    from deduplicated
-    left join uai_links
-        on deduplicated.uai = uai_links.uai
+        plausible.record_key,
+        plausible.series,
+        plausible.uai,
+        college_links.college_id,
+        college_links.link_method,
+        places.arrondissement_number,
+        plausible.establishment_name,
+        plausible.is_public,
+        {{ school_year_name('plausible.school_year_start') }} as school_year,
+        plausible.ips,
+        plausible.ips_stddev,
+        plausible.pupils,
+        plausible.ips_national_public,
+        plausible.ips_academy_public,
+        plausible.ips_department_public,
+        plausible.values_out_of_range,
+        plausible.is_retracted,
+        plausible.is_withdrawn,
+        plausible.extracted_at
+    from plausible
+    left join college_links
+        on
+            college_links.source_name = 'ips'
+            and plausible.uai = college_links.uai
+            and plausible.school_year_start = college_links.school_year_start
+            and plausible.label_key = college_links.label_key
+            and coalesce(plausible.is_public, true)
+    left join places
+        on
+            college_links.college_id = places.college_id
+            and college_links.school_year_start = places.school_year_start
 
 )
 

@@ -12,12 +12,6 @@ school_years as (
 
 ),
 
-colleges as (
-
-    select * from {{ ref('dim_college') }}
-
-),
-
 college_school_years as (
 
     select * from {{ ref('fct_college_school_year') }}
@@ -79,25 +73,8 @@ places as (
 
 ),
 
--- The ministry has years that the city never published: there a collège stands where it stood last.
-results_in_place as (
-
-    select
-        results.*,
-        coalesce(
-            college_school_years.arrondissement_number, colleges.arrondissement_number
-        ) as arrondissement_number
-    from results
-    inner join colleges
-        on results.college_id = colleges.college_id
-    left join college_school_years
-        on
-            results.school_year = college_school_years.school_year
-            and results.college_id = college_school_years.college_id
-
-),
-
--- Each measure is weighted by the candidates of those that have it.
+-- Each measure is weighted by the candidates of those that have it. What the ministry took back
+-- counts no more.
 weighted_results as (
 
     select
@@ -105,58 +82,35 @@ weighted_results as (
         school_year,
         count(*) as result_college_count,
         sum(candidates) as candidates,
-        sum(candidates * success_rate_pct)
-        / nullif(sum(case when success_rate_pct is not null then candidates end), 0)
-            as success_rate_pct,
-        sum(candidates * success_rate_value_added_points)
-        / nullif(
-            sum(case when success_rate_value_added_points is not null then candidates end), 0
-        ) as success_rate_value_added_points,
+        {{ weighted_mean('success_rate_pct', 'candidates') }} as success_rate_pct,
+        {{ weighted_mean('success_rate_value_added_points', 'candidates') }}
+            as success_rate_value_added_points,
         100.0 * sum(case when candidates is not null then mentions end)
         / nullif(sum(case when mentions is not null then candidates end), 0)
             as mention_rate_pct,
-        sum(candidates * written_mark)
-        / nullif(sum(case when written_mark is not null then candidates end), 0)
-            as written_mark,
-        sum(candidates * written_mark_value_added)
-        / nullif(sum(case when written_mark_value_added is not null then candidates end), 0)
-            as written_mark_value_added
-    from results_in_place
+        {{ weighted_mean('written_mark', 'candidates') }} as written_mark,
+        {{ weighted_mean('written_mark_value_added', 'candidates') }} as written_mark_value_added
+    from results
+    where not is_retracted
     group by arrondissement_number, school_year
 
 ),
 
-social_positions_in_place as (
-
-    select
-        social_positions.*,
-        coalesce(
-            college_school_years.arrondissement_number, colleges.arrondissement_number
-        ) as arrondissement_number
-    from social_positions
-    inner join colleges
-        on social_positions.college_id = colleges.college_id
-    left join college_school_years
-        on
-            social_positions.school_year = college_school_years.school_year
-            and social_positions.college_id = college_school_years.college_id
-    where social_positions.ips is not null
-
-),
-
--- The newer series gives no number of pupils: there every collège counts the same.
-weighted_social_positions as (
+-- Series ap2023 gives no number of pupils: there the weighted mean is null, the plain one is not.
+positions as (
 
     select
         arrondissement_number,
         school_year,
         count(*) as ips_college_count,
-        count(*) = count(pupils) as is_ips_weighted,
+        avg(ips) as ips_mean,
+        median(ips) as ips_median,
         case
-            when count(*) = count(pupils) then sum(pupils * ips) / nullif(sum(pupils), 0)
-            else avg(ips)
-        end as ips
-    from social_positions_in_place
+            when count(*) = count(pupils) then {{ weighted_mean('ips', 'pupils') }}
+        end as ips_weighted,
+        max(ips_department_public) as ips_department_public
+    from social_positions
+    where ips is not null and not is_retracted
     group by arrondissement_number, school_year
 
 ),
@@ -182,10 +136,12 @@ final as (
         round(weighted_results.mention_rate_pct, 1) as mention_rate_pct,
         round(weighted_results.written_mark, 1) as written_mark,
         round(weighted_results.written_mark_value_added, 1) + 0.0 as written_mark_value_added,
-        cast(coalesce(weighted_social_positions.ips_college_count, 0) as integer)
+        cast(coalesce(positions.ips_college_count, 0) as integer)
             as ips_college_count,
-        round(weighted_social_positions.ips, 1) as ips,
-        weighted_social_positions.is_ips_weighted
+        round(positions.ips_mean, 1) as ips_mean,
+        round(positions.ips_median, 1) as ips_median,
+        round(positions.ips_weighted, 1) as ips_weighted,
+        positions.ips_department_public
     from grid
     left join places
         on
@@ -195,10 +151,10 @@ final as (
         on
             grid.arrondissement_number = weighted_results.arrondissement_number
             and grid.school_year = weighted_results.school_year
-    left join weighted_social_positions
+    left join positions
         on
-            grid.arrondissement_number = weighted_social_positions.arrondissement_number
-            and grid.school_year = weighted_social_positions.school_year
+            grid.arrondissement_number = positions.arrondissement_number
+            and grid.school_year = positions.school_year
 
 )
 

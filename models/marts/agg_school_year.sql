@@ -56,44 +56,42 @@ pairs as (
 
 ),
 
--- Each measure is weighted by the candidates of those that have it.
+-- Each measure is weighted by the candidates of those that have it. What the ministry took back
+-- counts no more.
 weighted_results as (
 
     select
         school_year,
         count(*) as result_college_count,
         sum(candidates) as candidates,
-        sum(candidates * success_rate_pct)
-        / nullif(sum(case when success_rate_pct is not null then candidates end), 0)
-            as success_rate_pct,
-        sum(candidates * success_rate_value_added_points)
-        / nullif(
-            sum(case when success_rate_value_added_points is not null then candidates end), 0
-        ) as success_rate_value_added_points,
+        {{ weighted_mean('success_rate_pct', 'candidates') }} as success_rate_pct,
+        {{ weighted_mean('success_rate_value_added_points', 'candidates') }}
+            as success_rate_value_added_points,
         100.0 * sum(case when candidates is not null then mentions end)
         / nullif(sum(case when mentions is not null then candidates end), 0)
             as mention_rate_pct,
-        sum(candidates * written_mark)
-        / nullif(sum(case when written_mark is not null then candidates end), 0)
-            as written_mark
+        {{ weighted_mean('written_mark', 'candidates') }} as written_mark,
+        {{ weighted_mean('written_mark_value_added', 'candidates') }} as written_mark_value_added
     from results
+    where not is_retracted
     group by school_year
 
 ),
 
--- The newer series gives no number of pupils: there every collège counts the same.
-weighted_social_positions as (
+-- Series ap2023 gives no number of pupils: there the weighted mean is null, the plain one is not.
+positions as (
 
     select
         school_year,
         count(*) as ips_college_count,
-        count(*) = count(pupils) as is_ips_weighted,
+        avg(ips) as ips_mean,
+        median(ips) as ips_median,
         case
-            when count(*) = count(pupils) then sum(pupils * ips) / nullif(sum(pupils), 0)
-            else avg(ips)
-        end as ips
+            when count(*) = count(pupils) then {{ weighted_mean('ips', 'pupils') }}
+        end as ips_weighted,
+        max(ips_department_public) as ips_department_public
     from social_positions
-    where ips is not null
+    where ips is not null and not is_retracted
     group by school_year
 
 ),
@@ -114,14 +112,18 @@ final as (
             as result_college_count,
         cast(weighted_results.candidates as integer) as candidates,
         round(weighted_results.success_rate_pct, 1) as success_rate_pct,
-        round(weighted_results.success_rate_value_added_points, 1)
+        -- a mean just below zero rounds to -0.0, which adding zero puts right
+        round(weighted_results.success_rate_value_added_points, 1) + 0.0
             as success_rate_value_added_points,
         round(weighted_results.mention_rate_pct, 1) as mention_rate_pct,
         round(weighted_results.written_mark, 1) as written_mark,
-        cast(coalesce(weighted_social_positions.ips_college_count, 0) as integer)
+        round(weighted_results.written_mark_value_added, 1) + 0.0 as written_mark_value_added,
+        cast(coalesce(positions.ips_college_count, 0) as integer)
             as ips_college_count,
-        round(weighted_social_positions.ips, 1) as ips,
-        weighted_social_positions.is_ips_weighted
+        round(positions.ips_mean, 1) as ips_mean,
+        round(positions.ips_median, 1) as ips_median,
+        round(positions.ips_weighted, 1) as ips_weighted,
+        positions.ips_department_public
     from school_years
     left join places
         on school_years.school_year = places.school_year
@@ -129,8 +131,8 @@ final as (
         on school_years.school_year = pairs.school_year
     left join weighted_results
         on school_years.school_year = weighted_results.school_year
-    left join weighted_social_positions
-        on school_years.school_year = weighted_social_positions.school_year
+    left join positions
+        on school_years.school_year = positions.school_year
 
 )
 

@@ -12,13 +12,16 @@ final as (
         college_id,
         school_year,
         series,
+        record_key,
         uai,
+        arrondissement_number,
         ips,
         ips_stddev,
         pupils,
         ips_national_public,
         ips_academy_public,
         ips_department_public,
+        is_retracted,
         is_withdrawn,
         extracted_at
     from social_positions

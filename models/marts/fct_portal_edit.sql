@@ -12,27 +12,25 @@ field_edits as (
 
 ),
 
-edited as (
+record_colleges as (
 
-    select
-        field_edits.dataset,
-        field_edits.record_key,
-        field_edits.field,
-        field_edits.old_value,
-        field_edits.new_value,
-        'edited' as edit_type,
-        field_edits.run_sequence,
-        versions.extracted_at as detected_at
-    from field_edits
-    inner join versions
-        on
-            field_edits.dataset = versions.dataset
-            and field_edits.record_key = versions.record_key
-            and field_edits.run_sequence = versions.run_sequence
+    select * from {{ ref('int_portal_edit__record_colleges') }}
 
 ),
 
-withdrawn_and_restored as (
+edits as (
+
+    select
+        dataset,
+        record_key,
+        field,
+        old_value,
+        new_value,
+        'edited' as edit_type,
+        run_sequence
+    from field_edits
+
+    union all
 
     select
         dataset,
@@ -40,37 +38,36 @@ withdrawn_and_restored as (
         cast(null as varchar) as field,
         cast(null as varchar) as old_value,
         cast(null as varchar) as new_value,
-        case when is_withdrawn then 'withdrawn' else 'restored' end as edit_type,
-        run_sequence,
-        extracted_at as detected_at
+        presence_change as edit_type,
+        run_sequence
     from versions
-    where is_withdrawn <> was_withdrawn
+    where presence_change is not null
 
 ),
 
 final as (
 
     select
-        dataset,
-        record_key,
-        field,
-        old_value,
-        new_value,
-        edit_type,
-        run_sequence,
-        detected_at
-    from edited
-    union all
-    select
-        dataset,
-        record_key,
-        field,
-        old_value,
-        new_value,
-        edit_type,
-        run_sequence,
-        detected_at
-    from withdrawn_and_restored
+        edits.dataset,
+        edits.record_key,
+        record_colleges.college_id,
+        record_colleges.school_year,
+        edits.field,
+        edits.old_value,
+        edits.new_value,
+        edits.edit_type,
+        edits.run_sequence,
+        versions.extracted_at as detected_at
+    from edits
+    inner join versions
+        on
+            edits.dataset = versions.dataset
+            and edits.record_key = versions.record_key
+            and edits.run_sequence = versions.run_sequence
+    left join record_colleges
+        on
+            edits.dataset = record_colleges.dataset
+            and edits.record_key = record_colleges.record_key
 
 )
 

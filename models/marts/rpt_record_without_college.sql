@@ -12,6 +12,12 @@ social_positions as (
 
 ),
 
+uai_links as (
+
+    select * from {{ ref('int_college__uai_link') }}
+
+),
+
 sectors as (
 
     select * from {{ ref('int_sector__school_years') }}
@@ -24,23 +30,20 @@ sector_colleges as (
 
 ),
 
--- private collèges are out of scope; where a record does not say, it is listed
-unplaced_results as (
+results_and_positions as (
 
     select
         'fr-en-indicateurs-valeur-ajoutee-colleges' as dataset,
         record_key,
         school_year,
         uai,
-        establishment_name as college_name,
+        establishment_name,
+        is_public,
+        college_id,
+        link_method,
         is_withdrawn
     from exam_sessions
-    where college_id is null and coalesce(is_public, true)
-
-),
-
-unplaced_positions as (
-
+    union all
     select
         case series
             when 'ap2022' then 'fr-en-ips-colleges-ap2022'
@@ -49,10 +52,36 @@ unplaced_positions as (
         record_key,
         school_year,
         uai,
-        establishment_name as college_name,
+        establishment_name,
+        is_public,
+        college_id,
+        link_method,
         is_withdrawn
     from social_positions
-    where college_id is null and coalesce(is_public, true)
+
+),
+
+-- Private collèges are out of scope. Listed is what does not say whether it is private, and what
+-- says so under the UAI of a public collège.
+unplaced_results as (
+
+    select
+        records.dataset,
+        records.record_key,
+        records.school_year,
+        records.uai,
+        records.establishment_name as college_name,
+        case
+            when coalesce(records.is_public, true) then records.link_method
+            else 'says_private'
+        end as reason,
+        records.is_withdrawn
+    from results_and_positions as records
+    left join uai_links
+        on records.uai = uai_links.uai
+    where
+        records.college_id is null
+        and (coalesce(records.is_public, true) or uai_links.uai is not null)
 
 ),
 
@@ -64,6 +93,7 @@ unplaced_sector_colleges as (
         sectors.school_year,
         cast(null as varchar) as uai,
         sector_colleges.college_name,
+        'not_found' as reason,
         sectors.is_withdrawn
     from sectors
     left join sector_colleges
@@ -77,8 +107,6 @@ unplaced_sector_colleges as (
 final as (
 
     select * from unplaced_results
-    union all
-    select * from unplaced_positions
     union all
     select * from unplaced_sector_colleges
 

@@ -1,4 +1,4 @@
--- Decisions that give one collège two UAI, or one UAI to two collèges.
+-- Decisions that in one school year give one collège two UAI, or one UAI to two collèges.
 with
 
 decisions as (
@@ -17,7 +17,9 @@ decided as (
 
     select distinct
         school_years.college_id,
-        coalesce(decisions.uai, 'none') as uai
+        coalesce(decisions.uai, 'none') as uai,
+        coalesce({{ school_year_first_start('decisions.first_school_year') }}, 0) as first_start,
+        coalesce({{ school_year_first_start('decisions.last_school_year') }}, 9999) as last_start
     from decisions
     inner join school_years
         on
@@ -27,9 +29,19 @@ decided as (
 )
 
 select
-    college_id,
-    uai
+    decided.college_id,
+    decided.uai,
+    rival.college_id as rival_college_id,
+    rival.uai as rival_uai
 from decided
-qualify
-    count(*) over (partition by college_id) > 1
-    or (uai <> 'none' and count(*) over (partition by uai) > 1)
+inner join decided as rival
+    on
+        decided.first_start <= rival.last_start
+        and decided.last_start >= rival.first_start
+where
+    (decided.college_id = rival.college_id and decided.uai <> rival.uai)
+    or (
+        decided.uai = rival.uai
+        and decided.uai <> 'none'
+        and decided.college_id <> rival.college_id
+    )

@@ -219,24 +219,20 @@ def _dbt(*arguments: str) -> None:
         for name, value in os.environ.items()
         if not name.startswith(("DBT_", "COLLEGES_"))
     }
-    # dbt's partial parse finds each metric twice where a yml with a semantic model has changed.
-    for parsing in ("--partial-parse", "--no-partial-parse"):
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "dbt.cli.main", "--quiet", parsing, "compile", *arguments),
-                *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(CACHE)),
-                *("--target-path", str(CACHE / "dbt"), "--log-path", str(CACHE / "dbt")),
-            ],
-            cwd=PROJECT_DIR,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        if not done.returncode:
-            break
-    else:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "dbt.cli.main", "--quiet", "compile", *arguments),
+            *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(CACHE)),
+            *("--target-path", str(CACHE / "dbt"), "--log-path", str(CACHE / "dbt")),
+        ],
+        cwd=PROJECT_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    if done.returncode:
         raise RuntimeError(f"dbt compile failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, recorded, synthetic
+from tests.mutations.states import COLLEGES, IVAC, SECTORS, recorded, synthetic
 
 CASES = distinct(
     Case(
@@ -25,6 +25,47 @@ CASES = distinct(
         ],
         expect={"select count(*) from marts.dim_college where is_open": [(114,)]},
         warns=["volume_below_floor"],
+    ),
+    Case(
+        name="rates_as_fractions_do_not_reach_the_marts",
+        concludes="that less than one per cent passed",
+        states=lambda: [
+            synthetic("2026-10"),
+            synthetic("2026-10")
+            .edit(
+                IVAC,
+                lambda record: record["session"] == "2025",
+                lambda record: {"taux_de_reussite_g": record["taux_de_reussite_g"] / 100},
+            )
+            .at("2026-10-13"),
+        ],
+        keeps={
+            "select count(*) from marts.fct_college_result"
+            " where session = 2025 and success_rate_pct < 20": [(0,)]
+        },
+        errors=["results_are_on_their_scale"],
+    ),
+    Case(
+        name="one_wrong_flag_of_a_sector_warns",
+        concludes="nothing: the build failed for one flag",
+        states=lambda: [
+            synthetic("2026-10").edit(
+                SECTORS,
+                synthetic("2026-10").find(SECTORS, {"zone_commune": "0"})[0],
+                {"zone_commune": "1"},
+            )
+        ],
+        warns=["fct_sector_school_year_shared_sectors_name_several"],
+    ),
+    Case(
+        name="one_contradicting_count_warns_and_stops_nobody",
+        concludes="nothing: the build stopped for one slip",
+        states=lambda: [
+            synthetic("2026-10").edit(
+                IVAC, {"uai": "0759056L", "session": "2025"}, {"nb_mentions_global_g": 1900}
+            )
+        ],
+        warns=["int_result__exam_sessions_mentions_among_passes"],
     ),
 )
 

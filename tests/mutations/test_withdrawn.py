@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, synthetic
+from tests.mutations.states import COLLEGES, IPS_2023, IVAC, synthetic
 
 CASES = distinct(
     Case(
@@ -26,6 +26,48 @@ CASES = distinct(
             "select count(*) from marts.dim_college where is_open": [(114,)],
         },
         passes=["published_college_ids_stay"],
+    ),
+    Case(
+        name="a_result_taken_back_leaves_the_aggregates",
+        concludes="that a result still counts which the ministry took back",
+        states=lambda: [
+            synthetic("2026-10"),
+            synthetic("2026-10")
+            .without(IVAC, {"uai": "0759056L", "session": "2025"})
+            .at("2026-10-13"),
+        ],
+        expect={
+            "select is_retracted from marts.fct_college_result"
+            " where uai = '0759056L' and session = 2025": [(True,)],
+            "select result_college_count from marts.agg_school_year"
+            " where school_year = '2024-2025'": [(112,)],
+        },
+    ),
+    Case(
+        name="a_session_that_went_whole_still_counts",
+        concludes="that nobody sat the exam in 2022",
+        states=lambda: [
+            synthetic("2026-10"),
+            synthetic("2026-10").without(IVAC, {"session": "2022"}).at("2026-10-13"),
+        ],
+        expect={
+            "select result_college_count from marts.agg_school_year"
+            " where school_year = '2021-2022'": [(112,)]
+        },
+    ),
+    Case(
+        name="an_index_taken_back_leaves_the_mean",
+        concludes="that an index still counts which the ministry took back",
+        states=lambda: [
+            synthetic("2026-10"),
+            synthetic("2026-10")
+            .without(IPS_2023, {"uai": "0759056L", "rentree_scolaire": "2025-2026"})
+            .at("2026-10-13"),
+        ],
+        expect={
+            "select is_retracted from marts.fct_college_social_position"
+            " where uai = '0759056L' and school_year = '2025-2026'": [(True,)]
+        },
     ),
 )
 

@@ -80,7 +80,7 @@ export function socialSection(context, college) {
       columns: [
         ["column.series", "fct_college_social_position.series", (row) => row.social.series],
         ["measure.short.ips", IPS.definition, (row) => measured(context, IPS, row)],
-        ["column.paris", "agg_school_year.ips", (_, year) => parisFigure(context, IPS, year)],
+        ["column.paris", "agg_school_year.ips_mean", (_, year) => parisFigure(context, IPS, year)],
         [
           "column.spread",
           "fct_college_social_position.ips_stddev",

@@ -242,7 +242,12 @@ function arrondissementTable(context) {
         (value) => context.percent(value, 1),
         "why.no_session",
       ),
-      figure("ips", t("measure.short.ips"), (value) => context.number(value, 1), "why.no_ips_year"),
+      figure(
+        "ips_mean",
+        t("measure.short.ips"),
+        (value) => context.number(value, 1),
+        "why.no_ips_year",
+      ),
     ],
   });
 }

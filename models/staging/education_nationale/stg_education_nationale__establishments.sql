@@ -16,9 +16,10 @@ latest as (
 
 ),
 
-final as (
+typed as (
 
     select
+        payload,
         record_key,
         run_sequence,
         {{ json_text('payload', 'numero_uai') }} as uai,
@@ -52,6 +53,44 @@ final as (
         extracted_at,
         withdrawn_at
     from latest
+
+),
+
+final as (
+
+    select
+        record_key,
+        run_sequence,
+        uai,
+        official_name,
+        denomination,
+        patronym,
+        sector_label,
+        is_public,
+        address,
+        postal_code,
+        insee_code,
+        commune_name,
+        department_code,
+        longitude,
+        latitude,
+        location_precision,
+        nature_code,
+        nature_label,
+        status_code,
+        status_label,
+        contract_code,
+        opened_on,
+        {{ unread_values('payload', {
+            'is_public': 'secteur_public_prive_libe',
+            'longitude': 'longitude',
+            'latitude': 'latitude',
+            'opened_on': 'date_ouverture',
+        }) | indent(8) }} as unread_values,
+        is_withdrawn,
+        extracted_at,
+        withdrawn_at
+    from typed
 
 )
 

@@ -1,3 +1,11 @@
+{%- set numbers = {
+    'ips': 'ips',
+    'ips_stddev': 'ecart_type_de_l_ips',
+} -%}
+{%- set read = dict(
+    numbers, school_year_start='rentree_scolaire', is_public='secteur', pupils='effectifs'
+) -%}
+
 with
 
 source as (
@@ -16,18 +24,22 @@ latest as (
 typed as (
 
     select
+        payload,
         record_key,
         run_sequence,
         {{ json_text('payload', 'uai') }} as uai,
         {{ json_text('payload', 'rentree_scolaire') }} as school_year_label,
+        {{ rentree_start(json_text('payload', 'rentree_scolaire'), 'extracted_at') }}
+            as school_year_start,
         -- the portal's own spelling of the field
         {{ json_text('payload', 'nom_de_l_etablissment') }} as establishment_name,
         {{ json_code('payload', 'code_insee_de_la_commune') }} as insee_code,
         {{ json_text('payload', 'secteur') }} as sector_label,
         {{ sector_is_public(json_text('payload', 'secteur')) }} as is_public,
         {{ json_integer('payload', 'effectifs') }} as pupils,
-        {{ json_number('payload', 'ips') }} as ips,
-        {{ json_number('payload', 'ecart_type_de_l_ips') }} as ips_stddev,
+        {% for column, field in numbers.items() -%}
+        {{ json_number('payload', field) }} as {{ column }},
+        {% endfor -%}
         is_now_withdrawn as is_withdrawn,
         extracted_at,
         withdrawn_at
@@ -42,7 +54,7 @@ final as (
         run_sequence,
         uai,
         school_year_label,
-        {{ school_year_first_start('school_year_label') }} as school_year_start,
+        school_year_start,
         establishment_name,
         insee_code,
         sector_label,
@@ -50,6 +62,7 @@ final as (
         pupils,
         ips,
         ips_stddev,
+        {{ unread_values('payload', read) | indent(8) }} as unread_values,
         is_withdrawn,
         extracted_at,
         withdrawn_at

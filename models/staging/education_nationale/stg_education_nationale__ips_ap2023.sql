@@ -1,3 +1,20 @@
+{%- set numbers = {
+    'ips': 'ips',
+    'ips_stddev': 'ecart_type_de_l_ips',
+    'ips_national_private': 'ips_national_prive',
+    'ips_national_public': 'ips_national_public',
+    'ips_national': 'ips_national',
+    'ips_academy_private': 'ips_academique_prive',
+    'ips_academy_public': 'ips_academique_public',
+    'ips_academy': 'ips_academique',
+    'ips_department_private': 'ips_departemental_prive',
+    'ips_department_public': 'ips_departemental_public',
+    'ips_department': 'ips_departemental',
+} -%}
+{%- set read = dict(
+    numbers, school_year_start='rentree_scolaire', is_public='secteur'
+) -%}
+
 with
 
 source as (
@@ -16,25 +33,20 @@ latest as (
 typed as (
 
     select
+        payload,
         record_key,
         run_sequence,
         {{ json_text('payload', 'uai') }} as uai,
         {{ json_text('payload', 'rentree_scolaire') }} as school_year_label,
+        {{ rentree_start(json_text('payload', 'rentree_scolaire'), 'extracted_at') }}
+            as school_year_start,
         {{ json_text('payload', 'nom_de_l_etablissement') }} as establishment_name,
         {{ json_code('payload', 'code_insee_de_la_commune') }} as insee_code,
         {{ json_text('payload', 'secteur') }} as sector_label,
         {{ sector_is_public(json_text('payload', 'secteur')) }} as is_public,
-        {{ json_number('payload', 'ips') }} as ips,
-        {{ json_number('payload', 'ecart_type_de_l_ips') }} as ips_stddev,
-        {{ json_number('payload', 'ips_national_prive') }} as ips_national_private,
-        {{ json_number('payload', 'ips_national_public') }} as ips_national_public,
-        {{ json_number('payload', 'ips_national') }} as ips_national,
-        {{ json_number('payload', 'ips_academique_prive') }} as ips_academy_private,
-        {{ json_number('payload', 'ips_academique_public') }} as ips_academy_public,
-        {{ json_number('payload', 'ips_academique') }} as ips_academy,
-        {{ json_number('payload', 'ips_departemental_prive') }} as ips_department_private,
-        {{ json_number('payload', 'ips_departemental_public') }} as ips_department_public,
-        {{ json_number('payload', 'ips_departemental') }} as ips_department,
+        {% for column, field in numbers.items() -%}
+        {{ json_number('payload', field) }} as {{ column }},
+        {% endfor -%}
         is_now_withdrawn as is_withdrawn,
         extracted_at,
         withdrawn_at
@@ -49,7 +61,7 @@ final as (
         run_sequence,
         uai,
         school_year_label,
-        {{ school_year_first_start('school_year_label') }} as school_year_start,
+        school_year_start,
         establishment_name,
         insee_code,
         sector_label,
@@ -65,6 +77,7 @@ final as (
         ips_department_private,
         ips_department_public,
         ips_department,
+        {{ unread_values('payload', read) | indent(8) }} as unread_values,
         is_withdrawn,
         extracted_at,
         withdrawn_at

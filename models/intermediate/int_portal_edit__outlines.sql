@@ -1,0 +1,141 @@
+{%- set side_columns = ['dataset', 'record_key', 'run_sequence', 'side'] -%}
+{%- set columns = ['dataset', 'record_key', 'run_sequence', 'field', 'old_text', 'new_text'] -%}
+
+with
+
+payloads as (
+
+    select * from {{ ref('stg_record_versions') }}
+
+),
+
+versions as (
+
+    select * from {{ ref('int_portal_edit__versions') }}
+
+),
+
+-- Both versions under the key and run of the later one, so that they meet on all of it.
+sides as (
+
+    select
+        dataset,
+        record_key,
+        run_sequence,
+        'new' as side,
+        record_key as held_key,
+        run_sequence as held_run
+    from versions
+    where has_other_content
+
+    union all
+
+    select
+        dataset,
+        record_key,
+        run_sequence,
+        'old' as side,
+        previous_record_key as held_key,
+        previous_run_sequence as held_run
+    from versions
+    where has_other_content
+
+),
+
+held_payloads as (
+
+    select
+        sides.dataset,
+        sides.record_key,
+        sides.run_sequence,
+        sides.side,
+        payloads.payload
+    from sides
+    inner join payloads
+        on
+            sides.dataset = payloads.dataset
+            and sides.held_key = payloads.record_key
+            and sides.held_run = payloads.run_sequence
+
+),
+
+shapes as (
+
+    select
+        {{ side_columns | join(',\n        ') }},
+        field_name as field,
+        coalesce(
+            {{ json_text('field_value', 'geometry.type') }},
+            {{ json_text('field_value', 'type') }}
+        ) as geometry_type,
+        coalesce(
+            {{ json_text('field_value', 'geometry.coordinates') }},
+            {{ json_text('field_value', 'coordinates') }}
+        ) as coordinates
+    from {{ json_fields('held_payloads', side_columns, 'payload') }}
+
+),
+
+-- the coordinates of a point begin with a number, those of an outline do not
+outlines as (
+
+    select
+        {{ side_columns | join(',\n        ') }},
+        field,
+        {{ outline_text('geometry_type', 'coordinates') | indent(8) }} as outline_text,
+        translate(coordinates, '[] ', '') as numbers
+    from shapes
+    where
+        coordinates is not null
+        and {{ first_match('coordinates', '^[[] *[-0-9]') }} is null
+
+),
+
+pairs as (
+
+    select
+        later.dataset,
+        later.record_key,
+        later.run_sequence,
+        later.field,
+        earlier.outline_text as old_text,
+        later.outline_text as new_text,
+        earlier.numbers as old_numbers,
+        later.numbers as new_numbers
+    from outlines as later
+    inner join outlines as earlier
+        on
+            later.dataset = earlier.dataset
+            and later.record_key = earlier.record_key
+            and later.run_sequence = earlier.run_sequence
+            and later.field = earlier.field
+    where
+        later.side = 'new'
+        and earlier.side = 'old'
+        and earlier.numbers <> later.numbers
+
+),
+
+-- 0.00001° is 1.1 m of latitude and 0.7 m of longitude. An outline that begins at another of its
+-- points has been drawn again.
+compared as (
+
+    select * from {{ outlines_differ('pairs', columns, 0.00001) | indent(4) }}
+
+),
+
+final as (
+
+    select
+        dataset,
+        record_key,
+        run_sequence,
+        field,
+        old_text,
+        new_text
+    from compared
+    where is_redrawn
+
+)
+
+select * from final

@@ -1,0 +1,108 @@
+"""Another spelling of a record's key: a new record on the portal, and nothing new for a reader."""
+
+from __future__ import annotations
+
+from tests.mutations.compiled import Project
+from tests.mutations.harness import Case, distinct
+from tests.mutations.states import COLLEGES, IVAC, SECTORS, State, synthetic
+
+EDITS = "select edit_type, count(*) from marts.fct_portal_edit group by 1 order by 1"
+
+
+def _start() -> State:
+    return synthetic("2026-10")
+
+
+def _slashes() -> State:
+    state = _start()
+    for dataset in (COLLEGES, SECTORS):
+        state = state.edit(
+            dataset,
+            lambda record: True,
+            lambda record: {"annee_scol": str(record["annee_scol"]).replace("-", "/")},
+        )
+    return state.at("2026-10-13")
+
+
+def _dates() -> State:
+    return (
+        _start()
+        .edit(IVAC, lambda record: True, lambda record: {"session": f"{record['session']}-07-01"})
+        .at("2026-10-13")
+    )
+
+
+CASES = distinct(
+    Case(
+        name="years_written_with_a_slash_are_no_withdrawal",
+        concludes="that the portal withdrew every record",
+        states=lambda: [_start(), _slashes()],
+        expect={EDITS: []},
+    ),
+    Case(
+        name="sessions_written_as_dates_build",
+        concludes="nothing: the build stopped",
+        states=lambda: [_start(), _dates()],
+        expect={
+            EDITS: [],
+            "select session, count(*) from marts.fct_college_result group by 1 order by 1": [
+                (2022, 112),
+                (2023, 113),
+                (2024, 113),
+                (2025, 113),
+            ],
+        },
+    ),
+    Case(
+        name="another_spelling_and_back_is_nothing",
+        concludes="that records were withdrawn and restored",
+        states=lambda: [_start(), _dates(), _start().at("2026-10-14")],
+        expect={EDITS: []},
+    ),
+    Case(
+        name="a_value_edited_together_with_the_key_is_seen",
+        concludes="that the ministry changed nothing",
+        states=lambda: [
+            _start(),
+            _dates().edit(
+                IVAC,
+                {"uai": "0759056L", "session": "2025-07-01"},
+                {"taux_de_reussite_g": 12.0},
+            ),
+        ],
+        expect={
+            "select field, new_value, school_year, college_id is not null"
+            " from marts.fct_portal_edit": [("taux_de_reussite_g", "12", "2024-2025", True)]
+        },
+    ),
+    Case(
+        name="one_session_in_two_spellings_is_one_result",
+        concludes="that a collège sat the exam twice",
+        states=lambda: [
+            _start().adding(
+                IVAC,
+                {
+                    **_start().one(IVAC, {"uai": "0759056L", "session": "2025"}),
+                    "session": "2025-07-01",
+                },
+            )
+        ],
+        expect={
+            "select count(*) from marts.fct_college_result"
+            " where uai = '0759056L' and session = 2025": [(1,)]
+        },
+    ),
+    Case(
+        name="a_withdrawn_record_is_still_withdrawn",
+        concludes="that nothing was withdrawn",
+        states=lambda: [
+            _start(),
+            _start().without(IVAC, {"uai": "0759056L", "session": "2025"}).at("2026-10-13"),
+        ],
+        expect={EDITS: [("withdrawn", 1)]},
+    ),
+)
+
+
+def test_case(case: Case, project: Project) -> None:
+    case.check(project)
