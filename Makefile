@@ -75,7 +75,7 @@ lint-files:
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/zizmor --offline --quiet .github/workflows .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github/workflows .github/dependabot.yml
 
 # Without Node.js the workflows and the dashboard's format are not looked at; CI has it.
 lint-node:
