@@ -154,6 +154,29 @@ def tell_apart(
     )
 
 
+def build_selected(project: Path, warehouse: Path, work: Path, state: Path) -> Side:
+    """Build and test what differs from ``state`` and everything after it, over the base's tables.
+
+    Args:
+        project: folder of the dbt project.
+        warehouse: DuckDB file with ``raw`` and the base as built; what is selected replaces there.
+        work: folder for dbt's artifacts.
+        state: folder with the base's manifest.
+    """
+    target = work / "check"
+    write_profile(target, warehouse)
+    side = _Building(project, "base", target, sys.executable)
+    (target / "run_results.json").unlink(missing_ok=True)
+    selected = ("--select", "state:modified+", "--state", str(state))
+    done = side.run("-m", "dbt.cli.main", "--log-format", "json", "build", *selected)
+    results = target / "run_results.json"
+    if results.exists() or done.returncode:
+        side.note(done, [results])
+    else:  # nothing differs
+        side.manifest = json.loads((target / "manifest.json").read_text("utf-8"))
+    return Side("pr", "", side.manifest, side.seconds, side.problems, side.warnings)
+
+
 def write_docs(project: Path, work: Path) -> list[Path]:
     """dbt's docs of the working tree as one file and, where dbt-colibri is installed, its lineage.
 
@@ -223,6 +246,10 @@ class _Building:
         wanted = ",".join(commands)
         done = self.run("-P", str(script), str(self.target), wanted, ",".join(selected))
         results = [self.target / f"results-{command}.json" for command in commands]
+        self.note(done, results)
+
+    def note(self, done: subprocess.CompletedProcess[str], results: Sequence[Path]) -> None:
+        """What came of a command: from its results or, where there are none, what it said."""
         if not results[0].exists():
             self._note_unparsed(done)
             return

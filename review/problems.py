@@ -100,7 +100,7 @@ def _columns_differ(message: str, node: Mapping[str, Any]) -> str:
             said.append(f"Column {name} is in the SQL and not in {file}: add {entry}")
         elif "missing in definition" in reason:
             said.append(f"Column {name} is in {file} and not in the SQL: select it or take it out")
-        elif "mismatch" in reason:
+        elif "data type mismatch" in reason:
             said.append(
                 f"Column {name} is {sql_type} in the SQL and {yml_type} in {file}: "
                 "cast it, or change data_type there"

@@ -129,7 +129,7 @@ def test_failing_test_is_said_and_hides_no_data(edited: Edited) -> None:
     ]
     # matching rows on a key that is none would lie
     (diff,) = [d for d in report.comparison.values if d.name == "fct_visit"]
-    assert diff.not_compared == "the key is not unique"
+    assert diff.not_compared == "the key is not unique: id 0 has 2 rows"
     assert "Rows not compared" in render([report])
 
 
