@@ -10,7 +10,8 @@ from review.definitions import definition_changes
 from review.findings import BuildTime, ColumnChange, Comparison, RawChange, RowCount, ValueDiff
 from review.lineage import contracts, docs, edited_parts, lineage, readers, undocumented
 from review.novelties import differs_when_built_again, empty_columns, new_table
-from review.tables import Tables, count, diff_table, is_mart, row_counts, short_name
+from review.tables import Tables, count, is_mart, row_counts, short_name
+from review.values import diff_table
 
 if TYPE_CHECKING:
     import duckdb

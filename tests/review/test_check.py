@@ -34,7 +34,10 @@ def test_a_new_model_passes_the_linters(tmp_path: Path, name: str, layer: str) -
     done = new_model(tmp_path, name, layer)
     assert done.returncode == 0, done.stderr
     sql, yml = (tmp_path / "models" / layer / f"{name}{suffix}" for suffix in (".sql", ".yml"))
-    for command in (["sqlfluff", "lint", "--config", ".sqlfluff", str(sql)], ["yamllint", "--strict", str(yml)]):
+    for command in (
+        ["sqlfluff", "lint", "--config", ".sqlfluff", str(sql)],
+        ["yamllint", "--strict", str(yml)],
+    ):
         linted = subprocess.run(
             [str(Path(sys.executable).parent / command[0]), *command[1:]],
             cwd=PROJECT_DIR, capture_output=True, text=True, check=False, timeout=120,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from review.definitions import DefinitionChange
-from review.findings import Comparison
+from review.findings import BuildTime, Comparison, NewTable, RawChange, RowCount, ValueDiff
 from review.markdown import block, code, percent
-from review.render import LIMIT, render
+from review.problems import Problem
+from review.render import LIMIT, annotated, render
 from review.report import Report
 from review.sides import review
 from review.verdict import verdict
@@ -186,7 +188,6 @@ def test_percentages() -> None:
 
 def test_report_stays_below_the_limit() -> None:
     from review.build import Side
-    from review.problems import Problem
 
     problems = [Problem("x" * 200, "model", "f.sql", 1, "line $\n" * 500) for _ in range(500)]
     side = Side("pr", "abc", None, problems=problems, skipped=["y" * 200] * 5000)
@@ -211,3 +212,71 @@ def test_a_base_that_moved_is_not_the_authors(repository: Repository) -> None:
     report = review(repository.path, "HEAD^1", folder / "given.duckdb", folder / "out")
     assert report.comparison.edited == {}
     assert verdict(report) == "✅ No difference in 4 tables"
+
+
+def report_of(found: Comparison) -> Report:
+    from review.build import Side
+
+    side = Side("pr", "abc", {"nodes": {}})
+    return Report("main", "a" * 40, "b", "the sample", side, "", side, found)
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (Comparison(56), "✅ No difference in 56 tables"),
+        (Comparison(56, edited={"dim_place": ["SQL"]}), "✅ Same data in 56 tables"),
+        (
+            Comparison(values=[ValueDiff("dim_college", True, ["id"], changed=114, rows=115)]),
+            "ℹ️ dim_college: 114 of 115 rows changed",
+        ),
+        (
+            Comparison(
+                rows=[RowCount("fct_visit", True, 100, 298)],
+                values=[ValueDiff("fct_visit", True, [], not_compared="the key is not unique")],
+            ),
+            "⚠️ fct_visit has +198.0 % rows; data of fct_visit changed",
+        ),
+        (
+            Comparison(new_tables=[NewTable("fct_new", True, 3, [("id", "INTEGER", 0)], [], [])]),
+            "ℹ️ 1 new mart",
+        ),
+        (
+            Comparison(empty_columns=["stg_visits.phone"]),
+            "⚠️ 1 column null in every row",
+        ),
+        (
+            Comparison(times=[BuildTime("dim_place", 0.3, 44.4)]),
+            "⚠️ 1 model slower",
+        ),
+        (
+            Comparison(unstable=["fct_visit"]),
+            "⚠️ 1 table other at each build",
+        ),
+        (
+            Comparison(raw=[RawChange("opendata_paris__colleges", 800, 686, 114, 0)]),
+            "⚠️ opendata_paris__colleges loses 114 raw records",
+        ),
+    ],
+)
+def test_the_first_line(found: Comparison, line: str) -> None:
+    assert verdict(report_of(found)).startswith(line)
+
+
+def test_what_fails_on_the_base_too_is_told_apart() -> None:
+    from review.build import Side
+
+    problem = Problem("old_test", "test", "tests/data/old_test.sql", None, "Got 1 result", "")
+    side = Side("pr", "abc", None, problems=[replace(problem, is_on_base=True)])
+    report = Report("main", "a" * 40, "b", "raw", side, "", side, Comparison(4))
+    assert not report.is_failed
+    assert verdict(report) == "✅ No difference in 4 tables"
+    assert "**Test fails (on the base too)** `old_test`" in render([report])
+    assert list(annotated([report])) == []
+    new = replace(problem, name="new_test", sample=[["college_id"], ["c1"]])
+    report = replace(report, pr=replace(side, problems=[*side.problems, new]))
+    assert report.is_failed
+    assert verdict(report).startswith("❌ 1 test fails")
+    assert "  | `college_id` |\n  | :- |\n  | `c1` |" in render([report])
+    (line,) = annotated([report])
+    assert line == "::error file=tests/data/old_test.sql::Test fails: new_test. Got 1 result"
