@@ -68,7 +68,7 @@ def load_sample(project: Path, cache: Path, python: str = sys.executable) -> Pat
     with tempfile.TemporaryDirectory(prefix="colleges-review-") as folder:
         home = Path(folder)
         settings = environment(COLLEGES_HOME=folder, COLLEGES_TARGET="duckdb")
-        colleges = (python, "-m", "ingestion.cli", "--quiet")
+        colleges = (python, "-m", "ingestion.cli")
         states = home / "sample"
         for arguments in (("sample", "--out", str(states)), ("run", "--no-build")):
             portals = [
