@@ -8,7 +8,7 @@ from typing import Literal
 
 from review.definitions import DefinitionChange
 
-SLOWER_FACTOR, SLOWER_S = 2.0, 2.0
+SLOWER_FACTOR, SLOWER_S = 3.0, 10.0
 """A build is called slower beyond both: below, it is noise of the machine."""
 
 

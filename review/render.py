@@ -205,7 +205,7 @@ def _times(report: Report) -> str:
     return (
         f"<details><summary>Build time: {base:.1f} s → {pr:.1f} s over all models; "
         f"the slowest {len(cells)}</summary>\n\n{shown}\n"
-        "One build of a small sample: differences under two seconds say nothing.\n\n</details>\n"
+        "One build of a small sample: differences under ten seconds say nothing.\n\n</details>\n"
     )
 
 
