@@ -62,7 +62,6 @@ def load_sample(project: Path, cache: Path, python: str = sys.executable) -> Pat
     """
     loaded = cache / f"raw-{_digest(project)}.duckdb"
     if loaded.exists():
-        loaded.touch()
         return loaded
     # A short path: mongod's socket lies below it.
     with tempfile.TemporaryDirectory(prefix="colleges-review-") as folder:
