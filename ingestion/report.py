@@ -210,6 +210,7 @@ def _dataset_status(entries: list[dict[str, Any]]) -> dict[str, Any]:
     written = [e for e in finished if any(e.get(f"rows_{kind}") for kind in CHANGES[:4])]
     return {
         "dataset": entries[-1]["dataset"],
+        "table": entries[-1]["table_name"],
         "rows_present": finished[-1]["rows_present"] if finished else 0,
         "versions": sum(e.get(f"rows_{kind}") or 0 for e in written for kind in CHANGES[:4]),
         "last_load": entries[-1],
