@@ -24,6 +24,7 @@ from pymongo.database import Database
 
 from ingestion.registry import Dataset, registry
 from ingestion.settings import PROJECT_DIR
+from ingestion.store import WRITTEN
 from sandbox.sample import write_sample
 
 TIMEOUT_S = 120
@@ -212,14 +213,23 @@ class Store:
             }
 
     def raw_by_rank(self) -> dict[str, list[tuple[Any, ...]]]:
-        """The same, of finished loads, with runs numbered by their order within the dataset."""
+        """The same, with runs numbered by their order within the dataset; of the ledger, the pulls
+        that wrote versions.
+
+        A pull with refused lines is pulled again by the next run, which finds nothing new: a run
+        that was killed after such a pull has one more of these in its ledger.
+        """
         found = {}
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             for table in ("_source_load", *(dataset.table for dataset in registry().values())):
                 if columns := _without_times(connection, f"raw.{table}", "run_sequence"):
                     is_ledger = table == "_source_load"
                     within = "partition by dataset" if is_ledger else ""
-                    which = "where status = 'finished'" if is_ledger else ""
+                    which = (
+                        f"where status = 'finished' and {' + '.join(WRITTEN)} > 0"
+                        if is_ledger
+                        else ""
+                    )
                     found[table] = connection.execute(
                         f"select {columns}, dense_rank() over ({within} order by run_sequence)"
                         f" from raw.{table} {which} order by all"

@@ -53,6 +53,7 @@ LOAD = (
     "before sql: select",
     "before sql: delete",
     "after sql: delete",
+    "after sql: drop",
     "after Pipeline.extract",
     "after Pipeline.normalize",
     "before Pipeline.load",
@@ -200,8 +201,8 @@ def test_extract_killed(
     before_extract: SimpleNamespace,
 ) -> None:
     store = cloned(before_extract.store)
-    job = {"portal": third, "datasets": TWO}
-    killed = jobs.run(store, "extract", kill_at=middle(before_extract.events, kind), **job)
+    job = {"portal": third, "datasets": TWO, "wire": "extract"}
+    killed = jobs.run(store, "run", kill_at=middle(before_extract.events, kind), **job)
     assert killed["signal"] == signal.SIGKILL, killed
     assert killed["events"][-1] == kind
 
