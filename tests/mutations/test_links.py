@@ -82,7 +82,6 @@ CASES = distinct(
         concludes=f"that {A} had no results before 2025",
         states=lambda: [_renumbered()],
         expect={SESSIONS.format(A): ALL, NAMES_OF.format(NEW_UAI): [(A,)]},
-        passes=["public_results_without_college"],
     ),
     Case(
         name="a_uai_the_directory_does_not_know_yet_is_found_by_its_name",
@@ -104,7 +103,6 @@ CASES = distinct(
             SESSIONS.format(A): [(2022,), (2023,), (2025,)],
             REASONS.format(A_UAI): [("named_otherwise",)],
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="a_result_under_the_name_of_another_school_hangs_on_neither",
@@ -121,7 +119,6 @@ CASES = distinct(
             SESSIONS.format(B): ALL,
             REASONS.format(A_UAI): [("another_uai_holds",)],
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="an_abbreviated_name_still_agrees",
@@ -130,7 +127,6 @@ CASES = distinct(
             _start().edit(IVAC, {"uai": A_UAI}, {"nom_de_l_etablissement": "COLLEGE M. LANTALAUD"})
         ],
         expect={SESSIONS.format(A): ALL},
-        passes=["public_results_without_college"],
     ),
     Case(
         name="a_misspelt_name_still_agrees",
@@ -166,7 +162,6 @@ CASES = distinct(
                 ("2025-2026",),
             ]
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="two_series_that_spell_a_name_differently_are_one_uai",
@@ -186,7 +181,6 @@ CASES = distinct(
             SESSIONS.format(A): [(2022,), (2023,), (2025,)],
             REASONS.format(A_UAI): [("says_private",)],
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="a_private_namesake_takes_no_result",
