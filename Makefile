@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard bench audit clean install install-dev
+.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard site bench audit clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -39,12 +39,12 @@ snowflake-check: .venv/dev  ## The whole pipeline on your Snowflake account, com
 airflow: .venv/base .venv-airflow/ready profiles.yml  ## Airflow with the daily DAGs on http://127.0.0.1:8080
 	orchestration/start
 
-lint: .venv/dev .venv-artifacts/ready profiles.yml  ## Every linter and type check
+lint: .venv/dev .venv-artifacts/ready .venv-dbt2/ready profiles.yml  ## Every linter and type check
 	@$(MAKE) --no-print-directory --keep-going --jobs "$$(getconf _NPROCESSORS_ONLN)" \
 		$(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(LINTS)
 
 # The longest first. On GitHub findings become annotations of their lines.
-LINTS := lint-sql lint-sql-snowflake lint-models lint-python lint-files lint-node
+LINTS := lint-sql lint-sql-snowflake lint-macros lint-models lint-dbt2 lint-python lint-files lint-node
 .PHONY: $(LINTS)
 SQL ?= models tests/data
 SQLFLUFF := $(BIN)/sqlfluff lint --disable-progress-bar $(if $(GITHUB_ACTIONS),--format github-annotation-native --annotation-level failure)
@@ -57,12 +57,30 @@ lint-sql:
 lint-sql-snowflake:
 	$(SQLFLUFF) --dialect snowflake --exclude-rules layout,structure.column_order $(SQL)
 
+# What the macros write, and the snapshots, for both dialects: to the two above a macro is a call.
+lint-macros:
+	$(BIN)/python -m tests.lint.macro_bodies
+
 # Parsing for Snowflake finds unknown keys and deprecations that pass on DuckDB, without an account.
 lint-models:
 	for name in ACCOUNT USER PRIVATE_KEY_PATH ROLE WAREHOUSE DATABASE; do export SNOWFLAKE_$$name=parsed-only; done; \
 		$(BIN)/dbt --quiet parse --target snowflake --target-path target/snowflake \
 		--warn-error-options '{"error": ["Deprecations"]}'
 	.venv-artifacts/bin/dbt-bouncer run --config-file review/dbt-bouncer.yml --show-all-failures
+
+# dbt Core 2 reads the project with another parser. To compile, it asks a DuckDB through a library that npm has, for
+# Linux x86-64: without that, parsing is all that is done, and a line says so; CI has it.
+DBT2 := --quiet --target duckdb --target-path target/dbt2 --log-path target/dbt2
+lint-dbt2: .venv-dbt2/ready
+	.venv-dbt2/bin/dbt parse $(DBT2)
+	if ! command -v npm >/dev/null || [ "$$(uname -sm)" != "Linux x86_64" ]; then \
+		echo "SKIPPED: compiling with dbt Core 2, which needs npm and Linux x86-64" >&2; \
+		[ -z "$${CI:-}" ]; exit; \
+	fi; \
+	$(MAKE) --no-print-directory benchmarks/duckdb/node_modules/.package-lock.json && mkdir -p target/dbt2/drivers && \
+	printf 'manifest_version = 1\n[Driver]\nentrypoint = "duckdb_adbc_init"\nshared = "%s"\n' \
+		"$$PWD/benchmarks/duckdb/node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so" > target/dbt2/drivers/duckdb.toml && \
+	COLLEGES_HOME=target/dbt2 ADBC_DRIVER_PATH="$$PWD/target/dbt2/drivers" .venv-dbt2/bin/dbt compile $(DBT2)
 
 lint-python:
 	$(BIN)/ruff check .
@@ -98,22 +116,24 @@ dashboard: .venv/base profiles.yml dashboard/dist/index.html  ## The page over w
 	mkdir -p site && rm -rf site/dashboard && cp -R dashboard/dist site/dashboard
 	@echo "Built site/dashboard/. To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site/dashboard"
 
+site: dashboard docs  ## Dashboard and documentation in one go, in this order: site/
+
 # Without the rows; npm is called for where a source changed alone, so that an image needs none.
 dashboard/dist/index.html: dashboard/index.html dashboard/vite.config.js dashboard/package-lock.json $(shell find dashboard/src -type f)
 	@$(MAKE) --no-print-directory dashboard/node_modules/.package-lock.json
 	cd dashboard && npm run --silent build -- --logLevel warn
 	touch $@
 
-dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json %/.npmrc
+dashboard/node_modules/.package-lock.json .github/node_modules/.package-lock.json benchmarks/duckdb/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json %/.npmrc
 	@command -v npm >/dev/null || { echo "$*/ needs Node.js 20.19 or newer and npm; neither is on the PATH." >&2; exit 1; }
 	cd $* && npm ci --prefer-offline
 	touch $@
 
-# ONLY=hops | models | run; BENCH_ARGS goes to the one named. Without npm, ingestr is left out and the table says so.
+# ONLY=hops | models | run; BENCH_ARGS goes to the one named (hops: '--sizes 300000 --rounds 1'). Without npm, ingestr is
+# left out and the table says so.
 bench: .venv/dev .venv-bench/ready profiles.yml  ## Benchmarks, long: writes benchmarks/results/; ONLY=hops, models or run
 	command -v npm >/dev/null && npm --prefix benchmarks/duckdb ci --prefer-offline || true
-	$(if $(filter-out models run,$(or $(ONLY),hops)),$(BIN)/python -m benchmarks.hops.compare $(BENCH_ARGS))
-	$(if $(filter-out models run,$(or $(ONLY),hops)),.venv-bench/bin/python benchmarks/hops/plot.py)
+	$(if $(filter-out models run,$(or $(ONLY),hops)),$(BIN)/python -m benchmarks.hops $(BENCH_ARGS))
 	$(if $(filter-out hops run,$(or $(ONLY),models)),$(BIN)/python -m benchmarks.models.scale $(BENCH_ARGS))
 	$(if $(filter-out hops models,$(or $(ONLY),run)),$(BIN)/python -m benchmarks.run.phases $(BENCH_ARGS))
 
@@ -135,8 +155,8 @@ install-dev: .venv/dev  ## Install what developing needs
 profiles.yml: | profiles.example.yml
 	cp profiles.example.yml $@
 
-# uv where it exists, pip where not. --no-deps because the lock is complete and two of its pins (see [tool.uv] in
-# pyproject.toml) are beyond pip's resolver.
+# uv where it exists, pip where not. --no-deps because the lock is complete and two of its pins (see
+# requirements/overrides.in and excludes.in) are beyond pip's resolver.
 .venv/base .venv/dev: .venv/%: requirements/%.txt pyproject.toml
 	$(if $(PYTHON),,$(error No Python 3.11, 3.12 or 3.13 on the PATH; install one or set PYTHON=...))
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -152,8 +172,8 @@ profiles.yml: | profiles.example.yml
 	touch $@ $(if $(findstring dev,$@),.venv/base)
 
 # What does not agree with the project's pins gets an environment of its own: Airflow, which calls this one by path,
-# the tools that read dbt's artifacts, and what the benchmarks compare with.
-.venv-airflow/ready .venv-artifacts/ready .venv-bench/ready: .venv-%/ready: requirements/%.txt | .venv/base
+# the tools that read dbt's artifacts, what the benchmarks compare with, and dbt Core 2.
+.venv-airflow/ready .venv-artifacts/ready .venv-bench/ready .venv-dbt2/ready: .venv-%/ready: requirements/%.txt | .venv/base
 	[ -x .venv-$*/bin/python ] || "$(PYTHON)" -m venv .venv-$*
 	if command -v uv >/dev/null; then \
 		uv pip install --quiet --compile-bytecode --python .venv-$*/bin/python --no-deps --require-hashes -r $<; \

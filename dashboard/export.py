@@ -20,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from dashboard.sector_files import sector_files, write
 from ingestion.errors import BuildError, CollegesError, WarehouseError
 from ingestion.registry import registry
 from ingestion.settings import PROJECT_DIR, Settings
@@ -64,7 +65,8 @@ ARRONDISSEMENTS = "arrondissements"
 DIRECTORY = "fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-degre"
 RESULTS = "fr-en-indicateurs-valeur-ajoutee-colleges"
 SOCIAL_POSITIONS = ("fr-en-ips-colleges-ap2022", "fr-en-ips-colleges-ap2023")
-EVERY = (COLLEGES, SECTORS, ARRONDISSEMENTS, DIRECTORY, RESULTS, *SOCIAL_POSITIONS)
+STREET_RANGES = "fr-en-carte-scolaire-colleges-publics"
+EVERY = (COLLEGES, SECTORS, ARRONDISSEMENTS, DIRECTORY, RESULTS, *SOCIAL_POSITIONS, STREET_RANGES)
 
 TABLES = {
     "school_years": _table(
@@ -217,8 +219,10 @@ class Manifest:
         return str(self.model(name)["relation_name"])
 
 
-def export(connection: Connection, manifest: Manifest, exported_at: datetime) -> Row:
-    """The document the page draws: see ``schema.json``.
+def export(
+    connection: Connection, manifest: Manifest, exported_at: datetime
+) -> tuple[Row, dict[str, Row]]:
+    """The document the page draws, see ``schema.json``, and the files beside it.
 
     Args:
         connection: an open warehouse.
@@ -255,8 +259,11 @@ def export(connection: Connection, manifest: Manifest, exported_at: datetime) ->
             college_ids,
         ),
     }
+    schema = manifest.relation("fct_sector_school_year").rpartition(".")[0]
+    files = sector_files(connection, schema, college_ids)
+    document["sector_files"] = sorted(files)
     validate(document)
-    return document
+    return document, files
 
 
 def validate(document: Row) -> None:
@@ -394,13 +401,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        document = export_settings(Settings.from_environment())
+        document, files = export_settings(Settings.from_environment())
     except CollegesError as error:
         logger.error("Error: %s", error)  # noqa: TRY400 — our own errors are messages
         return error.exit_code
     options.out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     options.out.write_text(text, encoding="utf-8")
+    write(files, lambda name, content: (options.out.parent / name).write_text(content, "utf-8"))
     logger.info(
         "%s: %d collèges, %d school years, %d kB",
         options.out,
@@ -411,7 +419,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def export_settings(settings: Settings) -> Row:
+def export_settings(settings: Settings) -> tuple[Row, dict[str, Row]]:
     """`export` from the warehouse the settings name, and the manifest dbt wrote last."""
     if settings.target == "duckdb" and not settings.warehouse_path.exists():
         raise WarehouseError(

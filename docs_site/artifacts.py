@@ -1,10 +1,8 @@
-"""What dbt and dbt-colibri wrote about the project: marts, tests and their results, origins."""
+"""What dbt wrote about the project and its latest build: nodes, tests and their results."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,31 +20,13 @@ NOT_RUN = "not run"
 
 # Others write results too, where every node is a success.
 _TESTING = ("dbt build", "dbt test", "dbt retry")
-_GRAIN = re.compile(r"Grain: (.+?)\.(?:\s|$)")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the values of a column come from."""
-
-    kind: str
-    """``dataset`` of the registry, ``decisions`` (a seed), ``calendar``, ``ledger``, ``here``."""
-    name: str = ""
-    """Of the dataset or the seed."""
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    data_type: str
-    description: str
-    origins: tuple[Origin, ...]
 
 
 @dataclass(frozen=True)
 class Check:
     """A dbt test, or another node, with its result in the latest build."""
 
+    unique_id: str
     name: str
     kind: str
     """``test``, ``unit_test``, ``model``, ``seed``, ``snapshot``."""
@@ -54,24 +34,8 @@ class Check:
     message: str
     nodes: frozenset[str]
     """Ids of the nodes it tests, or is."""
-
-
-@dataclass(frozen=True)
-class Mart:
-    node: str
-    name: str
-    relation: str
-    description: str
-    grain: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    parents: frozenset[str]
-    """Ids of the nodes it reads directly."""
-    datasets: tuple[str, ...]
-    """Ids of those whose content its columns show; of those it descends from where none does, and
-    none where it shows nothing but the ledger."""
-    is_legacy: bool
-    """True under a name of the project this one replaces."""
+    kind_of: str = ""
+    """Of a generic test: ``unique``, ``relationships``, …"""
 
 
 @dataclass(frozen=True)
@@ -140,6 +104,7 @@ class Artifacts:
             kind = node["resource_type"]
             found.append(
                 Check(
+                    unique_id=unique_id,
                     name=node["name"],
                     kind=kind,
                     status=result.get("status", NOT_RUN),
@@ -149,54 +114,10 @@ class Artifacts:
                         if kind in ("test", "unit_test")
                         else (unique_id,)
                     ),
+                    kind_of=(node.get("test_metadata") or {}).get("name", ""),
                 )
             )
         return sorted(found, key=lambda check: check.name)
-
-    def marts(self, lineage: Lineage) -> list[Mart]:
-        """Every model of ``models/marts``, by name."""
-        return [
-            self._mart(node_id, node, lineage)
-            for node_id, node in sorted(self._nodes.items(), key=lambda item: item[1]["name"])
-            if node["resource_type"] == "model" and node["fqn"][1] == "marts"
-        ]
-
-    def _mart(self, node_id: str, node: Mapping[str, Any], lineage: Lineage) -> Mart:
-        columns = tuple(
-            Column(
-                name=name,
-                data_type=column["data_type"],
-                description=column["description"],
-                origins=lineage.origins(node_id, name),
-            )
-            for name, column in node["columns"].items()
-        )
-        origins = {origin for column in columns for origin in column.origins}
-        datasets = {origin.name for origin in origins if origin.kind == "dataset"}
-        if not datasets and any(origin.kind != "ledger" for origin in origins):
-            datasets = self._datasets_above(node_id)
-        description = " ".join(node["description"].split())
-        grain = _GRAIN.search(description)
-        return Mart(
-            node=node_id,
-            name=node["name"],
-            relation=node["relation_name"],
-            description=description,
-            grain=grain[1] if grain else "",
-            key=self._key(node_id, node),
-            columns=columns,
-            parents=frozenset(node["depends_on"]["nodes"]),
-            datasets=in_order(datasets),
-            is_legacy="legacy" in node["fqn"],
-        )
-
-    def _key(self, node_id: str, node: Mapping[str, Any]) -> tuple[str, ...]:
-        """The tested key: one column by dbt's own inference, several by `unique_together`."""
-        for test in self._nodes.values():
-            generic = test.get("test_metadata") or {}
-            if test.get("attached_node") == node_id and generic.get("name") == "unique_together":
-                return tuple(generic["kwargs"]["columns"])
-        return tuple(node["primary_key"])
 
     def ancestors(self, node_id: str) -> set[str]:
         """All nodes and sources a node descends from."""
@@ -209,13 +130,6 @@ class Artifacts:
                 seen.add(current)
                 waiting.extend(parents.get(current, ()))
         return seen
-
-    def _datasets_above(self, node_id: str) -> set[str]:
-        return {
-            dataset
-            for source in self.ancestors(node_id)
-            if (dataset := self.dataset_of(source)) is not None
-        }
 
     def dataset_of(self, node_id: str) -> str | None:
         """The dataset a source holds; None for any other node, and for the bookkeeping."""
@@ -249,17 +163,14 @@ class Artifacts:
                 return str(node["relation_name"])
         return None
 
-    def origin(self, node_id: str) -> Origin | None:
-        """Where values of this node come from, if the search for an origin ends at it."""
-        if node_id in self._sources:
-            dataset = self.dataset_of(node_id)
-            return Origin("dataset", dataset) if dataset else Origin("ledger")
-        if node_id.startswith("seed."):
-            return Origin("decisions", node_id.split(".")[-1])
-        node = self._nodes.get(node_id)
-        if node and (kind := node["config"]["meta"].get("origin")):
-            return Origin(str(kind))
-        return None
+    def other_models(self, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Models beside those of these names: id → name and description."""
+        known = set(names)
+        return {
+            node_id: (node["name"], node["description"])
+            for node_id, node in self._nodes.items()
+            if node["resource_type"] == "model" and node["name"] not in known
+        }
 
     def nodes_named(self, names: Iterable[str]) -> set[str]:
         """Ids of what tests and unit tests of these names test, and of models of these names."""
@@ -273,51 +184,3 @@ class Artifacts:
             for node_id, node in self._nodes.items()
             if node["resource_type"] == "model" and node["name"] in wanted
         }
-
-
-class Lineage:
-    """Origins of columns, out of dbt-colibri's JSON.
-
-    Args:
-        content: the JSON.
-        artifacts: to tell at which nodes the search ends.
-    """
-
-    def __init__(self, content: Mapping[str, Any], artifacts: Artifacts) -> None:
-        self._artifacts = artifacts
-        self._above: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
-        for edge in content["lineage"]["edges"]:
-            # Without a column: what a model is joined or filtered by, which is not in a column.
-            if edge["sourceColumn"] and edge["targetColumn"]:
-                self._above[edge["target"], edge["targetColumn"].lower()].add(
-                    (edge["source"], edge["sourceColumn"].lower())
-                )
-
-    def origins(self, node_id: str, column: str) -> tuple[Origin, ...]:
-        """Where the values of a model's column come from; at least one."""
-        found: set[Origin] = set()
-        seen: set[tuple[str, str]] = set()
-        waiting = [(node_id, column.lower())]
-        while waiting:
-            current = waiting.pop()
-            if current in seen:
-                continue
-            seen.add(current)
-            if origin := self._artifacts.origin(current[0]):
-                found.add(origin)
-            elif above := self._above.get(current):
-                waiting.extend(above)
-            else:
-                found.add(Origin("here"))
-        # A constant beside what is read says nothing of where it was read.
-        if len(found) > 1:
-            found.discard(Origin("here"))
-        return tuple(
-            sorted(found, key=lambda origin: (origin.kind != "dataset", origin.kind, origin.name))
-        )
-
-
-def in_order(dataset_ids: Iterable[str]) -> tuple[str, ...]:
-    """Datasets in the registry's order."""
-    wanted = set(dataset_ids)
-    return tuple(dataset_id for dataset_id in registry() if dataset_id in wanted)

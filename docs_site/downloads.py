@@ -1,4 +1,4 @@
-"""A mart as files: CSV and Parquet, each with its metadata as JSON.
+"""A mart as files: CSV, Parquet and a CSV for French Excel, each with its metadata as JSON.
 
 The metadata are those of CSV on the Web (https://www.w3.org/TR/tabular-metadata/), in a file named
 as it asks, ``<file>-metadata.json``; the Parquet file's say the same of it. Terms beyond it are
@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from docs_site.artifacts import Column, Mart
+from docs_site.marts import Column, Mart
 from docs_site.sources import Terms, utc
 from ingestion.errors import BuildError
 from ingestion.warehouse import Connection
 
 PAGE = 10_000
+SAMPLE_ROWS = 10
+"""Rows of a mart that its page shows."""
+NAMED = "college_id"
+"""The column beside which the spreadsheet's file has the collège's name."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ _TYPES = {
 }
 
 
+EXCEL = "-excel.csv"
+
+
 @dataclass(frozen=True)
 class Download:
     path: Path
@@ -61,7 +68,17 @@ class Download:
 
     @property
     def format(self) -> str:
+        if self.path.name.endswith(EXCEL):
+            return "Excel (fr)"
         return {"csv": "CSV", "parquet": "Parquet"}[self.path.suffix[1:]]
+
+    @property
+    def purpose(self) -> str:
+        return {
+            "CSV": "Programs: commas, UTF-8, decimal points",
+            "Parquet": "DuckDB, pandas, R: types and descriptions included",
+            "Excel (fr)": "French Excel: semicolons, decimal commas, names of collèges",
+        }[self.format]
 
 
 def write(
@@ -72,7 +89,8 @@ def write(
     *,
     exported_at: datetime,
     is_synthetic: bool,
-) -> list[Download]:
+    college_names: Mapping[str, str],
+) -> tuple[list[Download], list[tuple[Any, ...]]]:
     """Write all rows of a mart in the order of its key.
 
     Args:
@@ -82,9 +100,10 @@ def write(
         directory: where to, exists.
         exported_at: UTC.
         is_synthetic: names the files so, since a file leaves the page that says it.
+        college_names: id → name, for the spreadsheet's file.
 
     Returns:
-        The CSV, then the Parquet file.
+        The CSV, the Parquet file and the spreadsheet's CSV, and the first rows.
 
     Raises:
         BuildError: a column has a type that is not known here.
@@ -95,7 +114,7 @@ def write(
 
     types = [_type(mart, column) for column in mart.columns]
     stem = f"SYNTHETIC_{mart.name}" if is_synthetic else mart.name
-    paths = [directory / f"{stem}.{extension}" for extension in ("csv", "parquet")]
+    paths = [directory / f"{stem}{ending}" for ending in (".csv", ".parquet", EXCEL)]
     documents = [
         _metadata(path, mart, terms, exported_at=exported_at, is_synthetic=is_synthetic)
         for path in paths
@@ -112,17 +131,25 @@ def write(
         f"select {names} from {mart.relation} order by {', '.join(mart.key) or '1'}"  # noqa: S608
     )
     rows = 0
+    sample: list[tuple[Any, ...]] = []
     with (
         paths[0].open("w", encoding="utf-8", newline="") as file,
         pq.ParquetWriter(paths[1], schema, compression="zstd") as parquet,
+        # The mark at its beginning is what Excel tells UTF-8 by.
+        paths[2].open("w", encoding="utf-8-sig", newline="") as spreadsheet,
     ):
         writer = csv.writer(file)
         writer.writerow(column.name for column in mart.columns)
+        excel = csv.writer(spreadsheet, delimiter=";")
+        excel.writerow(_excel_header(mart))
         while page := list(islice(stream, PAGE)):
             values = [_values(kind, (row[i] for row in page)) for i, kind in enumerate(types)]
             arrays = [pa.array(v, f.type) for v, f in zip(values, schema, strict=True)]
             parquet.write_table(pa.table(arrays, schema=schema))
-            writer.writerows(zip(*([_text(v) for v in column] for column in values), strict=True))
+            texts = [[_text(v) for v in column] for column in values]
+            writer.writerows(zip(*texts, strict=True))
+            excel.writerows(zip(*_excel_columns(mart, texts, college_names), strict=True))
+            sample = sample or list(zip(*([t[:SAMPLE_ROWS] for t in texts]), strict=True))
             rows += len(page)
     downloads = []
     for path, document in zip(paths, documents, strict=True):
@@ -132,7 +159,37 @@ def write(
             json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
         )
         downloads.append(Download(path, metadata, rows, path.stat().st_size))
-    return downloads
+    return downloads, sample
+
+
+def _in_excel(column: Column) -> bool:
+    """Outlines are longer than a cell may be."""
+    return not column.name.endswith("_geojson")
+
+
+def _excel_header(mart: Mart) -> list[str]:
+    header = []
+    for column in filter(_in_excel, mart.columns):
+        header.append(column.name)
+        if column.name == NAMED and not any(c.name == "college_name" for c in mart.columns):
+            header.append("college_name")
+    return header
+
+
+def _excel_columns(
+    mart: Mart, texts: Sequence[list[str]], college_names: Mapping[str, str]
+) -> list[list[str]]:
+    """The columns as French Excel reads them: decimal commas, and names beside ids."""
+    header = _excel_header(mart)
+    shown = []
+    for column, values in zip(mart.columns, texts, strict=True):
+        if not _in_excel(column):
+            continue
+        is_number = _type(mart, column) is _DOUBLE
+        shown.append([v.replace(".", ",") for v in values] if is_number else values)
+        if column.name == NAMED and len(header) > sum(map(_in_excel, mart.columns)):
+            shown.append([college_names.get(v, "") for v in values])
+    return shown
 
 
 def _type(mart: Mart, column: Column) -> _Type:
@@ -175,6 +232,7 @@ def _metadata(
         "dc:title": mart.name,
         "dc:description": warning + mart.description,
         "dc:format": "text/csv" if path.suffix == ".csv" else "application/vnd.apache.parquet",
+        **({"dialect": {"delimiter": ";"}} if path.name.endswith(EXCEL) else {}),
         "dc:created": exported_at.isoformat(timespec="seconds"),
         "schema:creditText": terms.attribution or "paris-colleges",
         "schema:isBasedOn": [
@@ -199,6 +257,7 @@ def _metadata(
                     ],
                 }
                 for column in mart.columns
+                if _in_excel(column) or not path.name.endswith(EXCEL)
             ],
             **({"primaryKey": list(mart.key)} if mart.key else {}),
         },

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from docs_site.artifacts import Artifacts, Mart
+from docs_site.artifacts import Artifacts
+from docs_site.marts import Mart
 
 _CODE = re.compile(r"`(\w+)(?:\.\w+)?`")
 

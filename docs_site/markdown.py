@@ -49,6 +49,10 @@ def page(text: str, resolve: Resolve) -> tuple[str, Markup]:
                 is_link = _relink(child, resolve)
             elif child.type == "link_close" and not is_link:
                 child.tag = "span"
+        # The corner of a table of two headings; an empty heading tells a screen reader nothing.
+        opens_empty = token.type == "th_open" and not following.content
+        if opens_empty or (token.type == "th_close" and shown[-2].tag == "td"):
+            token.tag = "td"
         # What may be wider than the page scrolls within it, by the keyboard too.
         if label := _WIDE.get(token.type):
             scroll = f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">'

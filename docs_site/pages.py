@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from docs_site import downloads, markdown
-from docs_site.artifacts import BAD, NOT_RUN, Artifacts, Check, Mart
+from docs_site import downloads, graph, markdown, search
+from docs_site.artifacts import BAD, NOT_RUN, Artifacts, Check
 from docs_site.facts import Fact, facts_of, read_facts
+from docs_site.marts import Mart
 from docs_site.sources import DatasetState, Terms, utc
 from ingestion.settings import PROJECT_DIR
 from ingestion.warehouse import Connection
@@ -31,10 +35,20 @@ MART_GROUPS = {
     "fct": "Facts",
     "bridge": "Bridges",
     "agg": "Aggregates",
-    "rpt": "Reports for who maintains the data",
+    "rpt": "Reports for maintainers",
 }
+PAGES = (
+    ("Accueil", "index.html"),
+    ("Home", "en/index.html"),
+    ("Data: all tables", "data/index.html"),
+    ("Quality", "quality/index.html"),
+    ("Data changelog", "changelog/index.html"),
+    ("Column lineage", "lineage/index.html"),
+    ("dbt docs", "dbt/index.html"),
+)
+"""Title and path of the pages that search finds by their title alone."""
 OTHER_MARTS = "Others"
-LEGACY_MARTS = "Under the names of the old project"
+LEGACY_MARTS = "Under the old project’s names"
 
 
 @dataclass(frozen=True)
@@ -44,8 +58,20 @@ class MartPage:
     mart: Mart
     terms: Terms
     downloads: list[downloads.Download]
+    sample: list[tuple[Any, ...]]
+    """Its first rows, as text."""
     checks: list[Check]
     facts: list[Fact]
+    lineage: Markup
+    json_ld: Markup
+    """The table as a schema.org ``Dataset``."""
+    before: str
+    after: str
+    """The marts before and after it by name; empty at the ends."""
+
+    @property
+    def to_look_at(self) -> list[Check]:
+        return [check for check in self.checks if check.status in BAD]
 
     @property
     def status(self) -> str:
@@ -59,8 +85,8 @@ class MartPage:
     @property
     def next_expected(self) -> DatasetState | None:
         """The source that is due first."""
-        due = [source for source in self.terms.sources if source.expected_on]
-        return min(due, key=lambda source: source.expected_on or date.max, default=None)
+        due = [(source.expected[1], source) for source in self.terms.sources if source.expected]
+        return min(due, key=lambda each: each[0])[1] if due else None
 
     @property
     def late(self) -> list[DatasetState]:
@@ -83,6 +109,7 @@ def render_site(
     marts: list[Mart],
     states: Mapping[str, DatasetState],
     now: datetime,
+    site_url: str = "",
 ) -> int:
     """Write every page of our own and the downloads.
 
@@ -93,6 +120,8 @@ def render_site(
         marts: of the project.
         states: of the datasets, by id.
         now: UTC.
+        site_url: where the site will be served, with a slash at its end; empty where it is not
+            known, and then there is neither a sitemap nor a canonical address.
 
     Returns:
         How many pages.
@@ -101,27 +130,47 @@ def render_site(
     facts = read_facts((DOCUMENTS / "data-quality.md").read_text(encoding="utf-8"))
     files = out / "data" / "files"
     files.mkdir(parents=True, exist_ok=True)
+    relation = artifacts.manifest.relation("dim_college")
+    colleges = search.colleges_of(connection, relation)
+    college_names = {college_id: name for college_id, name, _ in colleges}
+    mart_names = [mart.name for mart in marts]
     mart_pages = []
-    for mart in marts:
+    for mart, before, after in zip(
+        marts, ["", *mart_names[:-1]], [*mart_names[1:], ""], strict=True
+    ):
         terms = Terms(tuple(states[dataset_id] for dataset_id in mart.datasets))
+        written, sample = downloads.write(
+            connection,
+            mart,
+            terms,
+            files,
+            exported_at=now,
+            is_synthetic=is_synthetic,
+            college_names=college_names,
+        )
         mart_pages.append(
             MartPage(
                 mart=mart,
                 terms=terms,
-                downloads=downloads.write(
-                    connection, mart, terms, files, exported_at=now, is_synthetic=is_synthetic
-                ),
+                downloads=written,
+                sample=sample,
                 checks=[check for check in artifacts.checks if mart.node in check.nodes],
                 facts=facts_of(mart, facts, artifacts),
+                lineage=graph.draw(mart, artifacts, frozenset(mart_names)),
+                json_ld=_json_ld(mart, terms, written, now, site_url),
+                before=before,
+                after=after,
             )
         )
     documents = _documents()
+    has_dashboard = (out / "dashboard" / "index.html").exists()
     write = _Writer(
         out,
         is_synthetic=is_synthetic,
         built_at=now,
         last_build=artifacts.last_build,
-        has_dashboard=(out / "dashboard" / "index.html").exists(),
+        has_dashboard=has_dashboard,
+        site_url=site_url,
         states=states,
         marts={page.mart.name: page for page in mart_pages},
         documents=documents,
@@ -140,9 +189,10 @@ def render_site(
     }
     write("index.html", "home.fr.html.j2", language="fr", **summary)
     write("en/index.html", "home.en.html.j2", **summary)
-    write("data/index.html", "data.html.j2", groups=_grouped(mart_pages))
+    groups = _grouped(mart_pages)
+    write("data/index.html", "data.html.j2", groups=groups)
     for page in mart_pages:
-        write(f"data/{page.mart.name}.html", "mart.html.j2", page=page)
+        write(f"data/{page.mart.name}.html", "mart.html.j2", page=page, groups=groups)
     write(
         "quality/index.html",
         "quality.html.j2",
@@ -163,7 +213,19 @@ def render_site(
         write(f"docs/{name}.html", "document.html.j2", title=title, name=name)
     styles = (PROJECT_DIR / "dashboard" / "src" / "base.css", HERE / "style.css")
     (out / "style.css").write_bytes(b"\n".join(style.read_bytes() for style in styles))
-    return write.count
+    for name in ("favicon.svg", "search.js"):
+        shutil.copy(HERE / name, out / name)
+    search.write_index(
+        out,
+        [*PAGES, *([("Dashboard", "dashboard/index.html")] if has_dashboard else [])],
+        marts,
+        artifacts.other_models(mart_names),
+        documents,
+        colleges if has_dashboard else [],
+    )
+    if site_url:
+        _write_sitemap(out, site_url, write.paths, now)
+    return len(write.paths)
 
 
 class _Writer:
@@ -186,7 +248,7 @@ class _Writer:
             "size": _size,
         }
         self._environment.globals.update(shared)
-        self.count = 0
+        self.paths: list[str] = []
 
     def __call__(self, path: str, template: str, language: str = "en", **context: Any) -> None:
         file = self._out / path
@@ -195,8 +257,57 @@ class _Writer:
         text = self._environment.get_template(template).render(
             root=root, path=path, language=language, **context
         )
-        file.write_text(text, encoding="utf-8")
-        self.count += 1
+        file.write_text(_french_spaces(text) if language == "fr" else text, encoding="utf-8")
+        self.paths.append(path)
+
+
+def _french_spaces(text: str) -> str:
+    """No-break spaces where French puts them, so that no line begins with a colon."""
+    return re.sub(r"(?<=[^\s>]) (?=[:;!?»](?:[\s<]|$))", "\u00a0", text).replace("« ", "«\u00a0")
+
+
+def _json_ld(
+    mart: Mart, terms: Terms, written: list[downloads.Download], now: datetime, site_url: str
+) -> Markup:
+    content: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "Dataset",
+        "name": mart.name,
+        "description": mart.description,
+        "inLanguage": ["en", "fr"],
+        "isAccessibleForFree": True,
+        "dateModified": f"{terms.extracted_at or now:%Y-%m-%d}",
+        "creator": {"@type": "Organization", "name": "paris-colleges"},
+        "isBasedOn": [source.url for source in terms.sources],
+        "variableMeasured": [column.name for column in mart.columns],
+        "distribution": [
+            {
+                "@type": "DataDownload",
+                "name": download.path.name,
+                "contentUrl": f"{site_url + 'data/' if site_url else ''}files/{download.path.name}",
+                "encodingFormat": "text/csv"
+                if download.path.suffix == ".csv"
+                else "application/vnd.apache.parquet",
+            }
+            for download in written
+        ],
+    }
+    if terms.licence_url:
+        content["license"] = terms.licence_url
+    # Within JSON, < stands in strings only: it must not end the script.
+    return Markup(json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"))  # noqa: S704
+
+
+def _write_sitemap(out: Path, site_url: str, paths: Iterable[str], now: datetime) -> None:
+    urls = "".join(
+        f"<url><loc>{escape(site_url + path)}</loc><lastmod>{now:%Y-%m-%d}</lastmod></url>\n"
+        for path in paths
+    )
+    (out / "sitemap.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n',
+        encoding="utf-8",
+    )
 
 
 def _day(value: datetime | date | None, language: str = "en") -> str:

@@ -1,4 +1,8 @@
-"""The state of each dataset: when it last changed, when it is expected, whether its rows agree."""
+"""The state of each dataset: what it covers, when it was published and read, whether counts agree.
+
+Being current is judged by the publisher's calendar, never by our own pulls: a dataset that is read
+every day and has not been published for two years is late.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,9 @@ from ingestion.warehouse import Connection
 LOADS = "fct_source_load"
 SHARE_ALIKE = "Open Database License (ODbL) 1.0"
 
-CADENCES = {"daily": 1, "yearly": 365}
-"""Days between two publications; other words (``none``, ``ended``): nothing is expected."""
+COVERAGE = "rpt_source_coverage"
+SCHOOL_YEAR_ENDS = (8, 31)
+"""Month and day."""
 
 _PERIODS = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0}
 _CHANGES = ("rows_new", "rows_changed", "rows_restored", "rows_withdrawn")
@@ -54,11 +59,17 @@ class DatasetState:
     dataset: Dataset
     cadence: str
     late_after: timedelta | None
-    """Age from which `dbt source freshness` warns."""
+    """Of a dataset published daily: the age of the portal's own date from which it is late."""
+    published_within: int | None
+    """Of a yearly dataset: a school year is expected on the portal before so many more have begun
+    after it. 1: within the school year itself; 2: within the one after."""
     counts: Counts
     now: datetime
     loads: list[Load] = field(default_factory=list)
     """Oldest first."""
+    first_school_year: str | None = None
+    last_school_year: str | None = None
+    """The latest school year with a fact from it; None where it has no school years."""
 
     @property
     def url(self) -> str:
@@ -86,23 +97,28 @@ class DatasetState:
         )
 
     @property
-    def expected_on(self) -> date | None:
-        """When the next change is due by the cadence."""
-        days = CADENCES.get(self.cadence)
-        if days is None or self.changed_at is None:
+    def published_at(self) -> datetime | None:
+        """When the portal says it last processed the data (UTC)."""
+        return self.latest["portal_data_processed_at"] if self.latest else None
+
+    @property
+    def expected(self) -> tuple[str, date] | None:
+        """The next school year, and the day by which it should be on the portal."""
+        if self.published_within is None or self.last_school_year is None:
             return None
-        return (self.changed_at + timedelta(days=days)).date()
+        start = int(self.last_school_year[:4]) + 1
+        return f"{start}-{start + 1}", date(start + self.published_within, *SCHOOL_YEAR_ENDS)
 
     @property
     def timeliness(self) -> str:
-        """``never`` read, ``late``, ``due``, ``on_time``, or ``unscheduled``."""
-        if self.changed_at is None:
+        """``never`` read, ``late``, ``on_time``, or ``unscheduled``."""
+        if self.latest is None:
             return "never"
-        if self.expected_on is None:
+        if self.cadence == "daily" and self.late_after and self.published_at:
+            return "late" if self.now - self.published_at > self.late_after else "on_time"
+        if self.expected is None:
             return "unscheduled"
-        if self.late_after and self.now - self.changed_at > self.late_after:
-            return "late"
-        return "due" if self.expected_on < self.now.date() else "on_time"
+        return "late" if self.expected[1] < self.now.date() else "on_time"
 
 
 def dataset_states(
@@ -121,14 +137,28 @@ def dataset_states(
     for row in connection.rows(f"select {columns} from {relation} order by run_sequence"):  # noqa: S608
         load = dict(zip(_LOAD_COLUMNS, map(utc, row), strict=True))
         loads.setdefault(load["dataset"], []).append(load)
+    covered = {
+        dataset_id: (first, last)
+        for dataset_id, first, last in connection.rows(
+            "select dataset, first_school_year, last_school_year"  # noqa: S608
+            f" from {artifacts.manifest.relation(COVERAGE)}"
+        )
+    }
     return {
-        dataset_id: _state(connection, artifacts, dataset, loads[dataset_id], now)
+        dataset_id: _state(
+            connection, artifacts, dataset, loads[dataset_id], covered.get(dataset_id), now
+        )
         for dataset_id, dataset in registry().items()
     }
 
 
 def _state(
-    connection: Connection, artifacts: Artifacts, dataset: Dataset, loads: list[Load], now: datetime
+    connection: Connection,
+    artifacts: Artifacts,
+    dataset: Dataset,
+    loads: list[Load],
+    covered: tuple[str, str] | None,
+    now: datetime,
 ) -> DatasetState:
     source = artifacts.source(dataset.dataset_id)
     warn_after = (source["freshness"] or {}).get("warn_after") or {}
@@ -148,10 +178,15 @@ def _state(
         if relation := artifacts.staging_relation(dataset.dataset_id):
             staging = _count(connection, relation)
     latest = latest or {}
+    meta = source["config"]["meta"]
+    first_school_year, last_school_year = covered or (None, None)
     return DatasetState(
         dataset=dataset,
-        cadence=str(source["config"]["meta"].get("cadence", "none")),
+        cadence=str(meta.get("cadence", "none")),
         late_after=late_after,
+        published_within=meta.get("published_within_years"),
+        first_school_year=first_school_year,
+        last_school_year=last_school_year,
         counts=Counts(
             portal=latest.get("rows_expected"),
             received=latest.get("rows_received"),
@@ -199,6 +234,11 @@ class Terms:
         return self.licence == SHARE_ALIKE
 
     @property
+    def published_at(self) -> datetime | None:
+        """The latest of the portals' own dates (UTC)."""
+        return max((s.published_at for s in self.sources if s.published_at), default=None)
+
+    @property
     def other_licences(self) -> list[str]:
         licences = dict.fromkeys(source.dataset.licence for source in self.sources)
         return [licence for licence in licences if licence != self.licence]
@@ -213,6 +253,7 @@ class Terms:
         return "; ".join(
             f"{source.dataset.publisher}, « {source.dataset.title} », {source.url},"
             f" {source.dataset.licence}"
+            + (f", published {source.published_at:%Y-%m-%d}" if source.published_at else "")
             + (f", extracted {source.latest['extracted_at']:%Y-%m-%d}" if source.latest else "")
             for source in self.sources
         )

@@ -1,53 +1,69 @@
-"""The command line `colleges`: thin, every command does one thing the modules offer."""
+"""The command line `colleges`: every command does one thing that the modules offer."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import sys
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ingestion.errors import CollegesError, SettingsError
+from ingestion.errors import CollegesError, Interrupted, SettingsError
 from ingestion.registry import Dataset, registry
 from ingestion.settings import Settings
+from sandbox.commands import STATE, describe, record, sample, serve_portal
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from ingestion.pipeline import Outcome
 
-_STATE = click.Path(exists=True, file_okay=False, path_type=Path)
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Group(click.Group):
     """Prints our own errors as one message and leaves every other its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for number in _INTERRUPTS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, _interrupt)
         try:
             return super().invoke(ctx)
         except CollegesError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except Interrupted as interrupted:
+            click.echo(f"The command was {interrupted}. Nothing half done counts.", err=True)
+            ctx.exit(interrupted.exit_code)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - a signal handler's
+    for other in _INTERRUPTS:
+        signal.signal(other, signal.SIG_DFL)  # a second one ends the process at once
+    raise Interrupted(number)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
-@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
-def main(verbose: bool, quiet: bool) -> None:
+@click.version_option(package_name="paris-colleges", prog_name="colleges")
+@click.option("-v", "--verbose", is_flag=True, help="Log each step, and what dbt says.")
+@click.pass_context
+def main(ctx: click.Context, verbose: bool) -> None:
     """Open data on the public collèges of Paris: portals → MongoDB → warehouse → dbt."""
-    level = logging.WARNING if quiet else logging.INFO
+    ctx.obj = verbose
     logging.basicConfig(
-        level=logging.DEBUG if verbose else level,
-        format="%(asctime)s %(levelname)-7s %(message)s",
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)-7s %(message)s" if verbose else "%(message)s",
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
-    for noisy in ("pymongo", "urllib3", "dlt", "snowflake", "faker"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for ours in ("ingestion", "sandbox"):
+        logging.getLogger(ours).setLevel(logging.INFO if verbose else logging.WARNING)
     # Every attempt to reach a host that is not there; the error says it once.
     logging.getLogger("snowflake.connector.vendored").setLevel(logging.ERROR)
-    # Let `finally` blocks run: they stop mongod and release the lock.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of the interpreter and of libraries: not the reader's
 
 
 def _choose(names: tuple[str, ...]) -> list[Dataset]:
@@ -66,14 +82,14 @@ _datasets = click.option(
     metavar="ID",
     help="Only this dataset (repeatable). Default: all of the registry.",
 )
-_portals = click.option(
+_states = click.option(
     "--portal",
     "portals",
     multiple=True,
-    type=_STATE,
+    type=STATE,
     metavar="DIR",
     help="Read this recorded portal state over HTTP instead of the live portals (repeatable: one "
-    "load after another).",
+    "pull after another).",
 )
 _force = click.option("--force", is_flag=True, help="Pull even what did not change.")
 _accept_shrink = click.option(
@@ -81,46 +97,52 @@ _accept_shrink = click.option(
     is_flag=True,
     help="Withdraw missing records even where the volume floor or unreadable lines forbid it.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
 @main.command()
-@_portals
+@_states
 @_datasets
 @_force
 @_accept_shrink
-@click.option("--no-build", is_flag=True, help="Stop before `dbt build`.")
+@click.option(
+    "--build/--no-build",
+    default=None,
+    help="Run `dbt build` in any case, or in none. Default: where something changed.",
+)
 @_json
+@click.pass_obj
 def run(
+    verbose: bool,
     portals: tuple[Path, ...],
     datasets: tuple[str, ...],
     force: bool,
     accept_shrink: bool,
-    no_build: bool,
+    build: bool | None,
     as_json: bool,
 ) -> None:
-    """Extract, load, reconcile and build: the whole way."""
+    """Pull, load, reconcile and build: the whole way."""
     from ingestion import alerts, pipeline, report
-    from ingestion.extract import ExtractOptions
+    from ingestion.pull import PullOptions
 
     settings = Settings.from_environment()
-    with alerts.on_failure("colleges run"):
+    with alerts.on_failure("colleges run"), report.progress() as progress:
         outcome = pipeline.run(
             settings,
             _choose(datasets),
             portal_states=portals,
-            options=ExtractOptions(force=force, accept_shrink=accept_shrink),
-            build=not no_build,
-            progress=_progress(),
+            options=PullOptions(force=force, accept_shrink=accept_shrink),
+            build=build,
+            verbose=verbose,
+            progress=progress,
         )
-    report.show_run(outcome, settings, as_json=as_json)
     if outcome.exit_code:
         alerts.post_failure("colleges run", outcome.problems)
-    sys.exit(outcome.exit_code)
+    _finish(outcome, settings, as_json)
 
 
 @main.command()
-@_portals
+@_states
 @_datasets
 @_force
 @_accept_shrink
@@ -132,84 +154,78 @@ def extract(
     accept_shrink: bool,
     as_json: bool,
 ) -> None:
-    """Hop 1: portals → MongoDB."""
+    """Hop 1 alone, the pull: portals → MongoDB."""
     from ingestion import pipeline, report
-    from ingestion.extract import ExtractOptions
+    from ingestion.pull import PullOptions
 
     settings = Settings.from_environment()
-    outcome = pipeline.extract(
-        settings,
-        _choose(datasets),
-        portal_states=portals,
-        options=ExtractOptions(force=force, accept_shrink=accept_shrink),
-        progress=_progress(),
-    )
-    report.show_run(outcome, settings, as_json=as_json)
-    sys.exit(outcome.exit_code)
+    with report.progress() as progress:
+        outcome = pipeline.pull(
+            settings,
+            _choose(datasets),
+            portal_states=portals,
+            options=PullOptions(force=force, accept_shrink=accept_shrink),
+            progress=progress,
+        )
+    _finish(outcome, settings, as_json)
 
 
 @main.command()
 @_datasets
 @_json
 def load(datasets: tuple[str, ...], as_json: bool) -> None:
-    """Hop 2: MongoDB → the warehouse's raw schema, then reconcile."""
+    """Hop 2 alone, the load: MongoDB → the warehouse's raw schema, then reconcile."""
     from ingestion import pipeline, report
 
     settings = Settings.from_environment()
-    outcome = pipeline.load(settings, _choose(datasets))
+    with report.progress() as progress:
+        outcome = pipeline.load(settings, _choose(datasets), progress=progress)
+    _finish(outcome, settings, as_json)
+
+
+@main.command()
+@_datasets
+@_json
+def replay(datasets: tuple[str, ...], as_json: bool) -> None:
+    """Drop the warehouse's raw tables and load them anew from MongoDB."""
+    from ingestion import pipeline, report
+
+    settings = Settings.from_environment()
+    with report.progress() as progress:
+        outcome = pipeline.replay(settings, _choose(datasets), progress=progress)
+    _finish(outcome, settings, as_json)
+
+
+def _finish(outcome: Outcome, settings: Settings, as_json: bool) -> NoReturn:
+    from ingestion import report
+
     report.show_run(outcome, settings, as_json=as_json)
+    sys.exit(outcome.exit_code)
 
 
 @main.command()
 @_json
 def status(as_json: bool) -> None:
-    """What is loaded, from when, what changed last."""
+    """What is held, from when, what changed last, what runs now."""
     from ingestion import report
 
     report.show_status(Settings.from_environment(), as_json=as_json)
 
 
-@main.command()
-@click.option("--apply", is_flag=True, help="Rebuild; without it, only say what differs.")
-@_datasets
-@_json
-def replay(apply: bool, datasets: tuple[str, ...], as_json: bool) -> None:
-    """Say how the warehouse's raw schema differs from MongoDB; rebuild it from there."""
-    from ingestion import pipeline, report
+@main.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    short_help="Which collège an address belongs to, since when, and how sure.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def which(arguments: tuple[str, ...]) -> None:
+    """Answered by the package `which`, which is imported when it is called."""
+    from which.cli import which as command
 
-    settings = Settings.from_environment()
-    report.show_replay(pipeline.replay(settings, _choose(datasets), apply=apply), as_json=as_json)
-
-
-@main.command()
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--scale", default=1, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--seed", default=0, show_default=True, type=int)
-def sample(out: Path, scale: int, seed: int) -> None:
-    """Write a synthetic sample: recorded portal states of invented collèges."""
-    from ingestion.sample import write_sample
-
-    for state in write_sample(out, scale=scale, seed=seed):
-        click.echo(state)
+    command.main(list(arguments), prog_name="colleges which", standalone_mode=False)
 
 
-@main.command("serve-portal")
-@click.argument("state", type=_STATE)
-@click.option("--port", default=8787, show_default=True, type=click.IntRange(0, 65535))
-def serve_portal(state: Path, port: int) -> None:
-    """Serve a recorded portal state over the Explore API, on loopback."""
-    from ingestion.replay_portal import serve_forever
-
-    serve_forever(state, port=port)
-
-
-def _progress() -> Any:
-    """Progress bars on a terminal; nothing elsewhere, where they would only fill logs."""
-    if not sys.stderr.isatty():
-        return None
-    from ingestion.report import progress_bars
-
-    return progress_bars()
+for _command in (record, describe, sample, serve_portal):
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

@@ -1,80 +1,106 @@
-"""The dataset registry: what is read, from where, and what it must look like.
-
-Adding a dataset is adding an entry to ``datasets.yml`` (and a staging model).
-"""
+"""The dataset registry, `datasets.yml`: what is read, from where, and what it must look like."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ingestion.errors import RegistryError
 
 REGISTRY_FILE = Path(__file__).with_name("datasets.yml")
 
-# Types of the Explore API v2.1's `fields[].type`.
-FIELD_TYPES = frozenset(
-    {"text", "int", "double", "boolean", "date", "datetime", "geo_point_2d", "geo_shape", "file"}
-)
-# Both go into table and collection names.
-_DATASET_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
-_PORTAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_BASE_URL = re.compile(r"https://[a-z0-9.-]+(:\d+)?/?")
+FieldType = Literal[
+    "text", "int", "double", "boolean", "date", "datetime",
+    "geo_point_2d", "geo_shape", "file", "json_blob",
+]  # fmt: skip
+"""The values of `fields[].type` in the Explore API v2.1."""
 
-_REQUIRED = ("id", "portal", "title", "publisher", "licence", "key", "fields", "volume_floor")
-_OPTIONAL = ("where",)
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Types = Annotated[
+    tuple[FieldType, ...],
+    Field(min_length=1),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+]
+_M = TypeVar("_M", bound=BaseModel)
+_PLAIN_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-@dataclass(frozen=True)
-class Portal:
+class Portal(BaseModel):
     """One Explore API v2.1 portal."""
 
-    name: str
-    """Short name, the prefix of its raw tables, e.g. ``opendata_paris``."""
-    base_url: str
-    """Scheme and host, no trailing slash."""
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z](_?[a-z0-9])*$")]
+    """Prefix of its raw tables and of the variable of its API key, e.g. `opendata_paris`."""
+    base_url: Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(:\d+)?$")]
+    """Scheme and host, no path."""
 
     @property
     def host(self) -> str:
         return self.base_url.split("://", 1)[1]
 
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that holds its API key."""
+        return f"{self.name.upper()}_API_KEY"
 
-@dataclass(frozen=True)
-class Dataset:
-    """One dataset of the registry."""
 
-    dataset_id: str
+class Dataset(BaseModel):
+    """One entry of `datasets`. To change a value in a test: `dataset.model_copy(update={...})`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    dataset_id: Annotated[str, Field(alias="id", pattern=r"^[\w@.-]*[A-Za-z0-9][\w@.-]*$")]
     portal: Portal
-    title: str
-    publisher: str
-    licence: str
-    where: str | None
-    """ODSQL filter sent with every request, or None for the whole dataset."""
-    key: tuple[str, ...]
+    title: Text
+    publisher: Text
+    licence: Text
+    where: Text | None = None
+    """ODSQL filter sent with every request; None for the whole dataset."""
+    key: Annotated[tuple[str, ...], Field(min_length=1)]
     """Fields that together identify a record, in order."""
-    fields: dict[str, tuple[str, ...]]
+    nullable_key: frozenset[str] = frozenset()
+    """Some of the key's fields, which may be missing, null or blank: all that is null there."""
+    fields: Annotated[dict[str, Types], Field(min_length=1)]
     """Expected field name → the API types it may have."""
-    volume_floor: int
-    """Absolute row count below which a pull may not withdraw records."""
+    volume_floor: Annotated[int, Field(ge=0, strict=True)]
+    """Absolute row count below which a pull withdraws nothing."""
+
+    @model_validator(mode="after")
+    def _key_is_among_fields(self) -> Dataset:
+        if len(set(self.key)) < len(self.key) or not set(self.key) <= set(self.fields):
+            raise ValueError("`key` must list fields named under `fields`, each once")
+        if not self.nullable_key < set(self.key):
+            raise ValueError("`nullable_key` must list some of the fields of `key`, not all")
+        return self
 
     @property
     def table(self) -> str:
-        """Name of its raw table and MongoDB collection: ``<portal>__<dataset>``."""
-        return f"{self.portal.name}__{self.dataset_id.replace('-', '_')}"
+        """Name of its raw table and MongoDB collection: `<portal>__<dataset>`.
+
+        dlt rewrites names that begin with a digit, end with `_` or hold `__`, and SQL folds case.
+        An id of lower-case words joined by single hyphens only swaps `-` for `_`; any other id gets
+        a short hash behind it, so that no two ids share a table and no tool renames one.
+        """
+        if _PLAIN_ID.fullmatch(self.dataset_id):
+            name = self.dataset_id.replace("-", "_")
+        else:
+            words = "_".join(re.findall("[a-z0-9]+", self.dataset_id.lower()))
+            name = f"d_{words}_{sha256(self.dataset_id.encode()).hexdigest()[:8]}"
+        return f"{self.portal.name}__{name}"
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what decides the content of a pull: filter, key and id."""
+        """SHA-256 of what decides the content of a pull: id, portal, filter and key."""
         decides = [self.dataset_id, self.portal.base_url, self.where, list(self.key)]
-        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+        return sha256(json.dumps(decides).encode()).hexdigest()
 
 
 def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
@@ -90,22 +116,29 @@ def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RegistryError(f"Cannot read the dataset registry {path}: {error}") from error
-    if (
-        not isinstance(document, dict)
-        or not isinstance(document.get("portals"), dict)
-        or not isinstance(document.get("datasets"), list)
-    ):
-        raise RegistryError(f"{path} must have a mapping `portals` and a list `datasets`.")
-    portals = {name: _portal(name, entry) for name, entry in document["portals"].items()}
-    datasets = (_dataset(entry, portals) for entry in document["datasets"])
-    registry: dict[str, Dataset] = {}
-    for dataset in datasets:
-        if dataset.dataset_id in registry:
-            raise RegistryError(f"datasets.yml lists {dataset.dataset_id} twice.")
-        registry[dataset.dataset_id] = dataset
-    if not registry:
-        raise RegistryError(f"{path} lists no dataset.")
-    return registry
+    try:
+        portals = {
+            name: _checked(Portal, f"portal {name}", {"name": name, **entry})
+            for name, entry in document["portals"].items()
+        }
+        datasets = [
+            _checked(
+                Dataset,
+                f"dataset {entry.get('id', f'number {number}')}",
+                {**entry, "portal": portals.get(entry.get("portal"), entry.get("portal"))},
+            )
+            for number, entry in enumerate(document["datasets"], 1)
+        ]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RegistryError(
+            f"{path} must have a mapping `portals` and a list `datasets` of mappings."
+        ) from error
+    found = {dataset.dataset_id: dataset for dataset in datasets}
+    if len(found) < len(datasets) or not found:
+        raise RegistryError(f"{path.name} lists no dataset, or one twice.")
+    if len({dataset.table for dataset in datasets}) < len(datasets):
+        raise RegistryError(f"{path.name}: two datasets would share a table.")
+    return found
 
 
 @cache
@@ -114,70 +147,17 @@ def registry() -> dict[str, Dataset]:
     return load_registry()
 
 
-def _portal(name: Any, entry: Any) -> Portal:
-    base_url = entry.get("base_url") if isinstance(entry, dict) else None
-    if not isinstance(name, str) or not _PORTAL_NAME.fullmatch(name):
-        raise RegistryError(f"datasets.yml: portal {name!r} must be lower case, digits and _.")
-    if not isinstance(base_url, str) or not _BASE_URL.fullmatch(base_url):
-        raise RegistryError(
-            f"datasets.yml: portal {name} needs a `base_url` like https://host, without a path."
+def portals() -> dict[str, Portal]:
+    """Portal name → portal, of the project's registry, those with a dataset."""
+    return {dataset.portal.name: dataset.portal for dataset in registry().values()}
+
+
+def _checked(model: type[_M], what: str, values: dict[str, Any]) -> _M:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, problem['loc'])) or 'the entry'}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
         )
-    return Portal(name=name, base_url=base_url.rstrip("/"))
-
-
-def _dataset(entry: Any, portals: dict[str, Portal]) -> Dataset:
-    if not isinstance(entry, dict):
-        raise RegistryError(f"datasets.yml: an entry of `datasets` is no mapping: {entry!r}")
-    dataset_id = str(entry.get("id", ""))
-
-    def fail(what: str) -> RegistryError:
-        return RegistryError(f"datasets.yml, entry {dataset_id or '(no id)'}: {what}")
-
-    if not _DATASET_ID.fullmatch(dataset_id):
-        raise fail("`id` must be the portal's dataset id (lower case, digits, hyphens).")
-    if missing := [name for name in _REQUIRED if entry.get(name) is None]:
-        raise fail(f"missing {', '.join(missing)}.")
-    # A misspelt `where` would quietly read the whole of France.
-    if unknown := [str(name) for name in entry if name not in (*_REQUIRED, *_OPTIONAL)]:
-        raise fail(f"unknown {', '.join(unknown)}.")
-    if not isinstance(entry["portal"], str) or entry["portal"] not in portals:
-        raise fail(f"unknown portal {entry['portal']!r}; `portals` has {sorted(portals)}.")
-    where = entry.get("where")
-    if where is not None and not (isinstance(where, str) and where.strip()):
-        raise fail("`where` must be an ODSQL filter, or absent for the whole dataset.")
-    fields = _fields(entry["fields"], fail)
-    key = entry["key"]
-    if (
-        not isinstance(key, list)
-        or not key
-        or not all(isinstance(name, str) and name in fields for name in key)
-        or len(set(key)) < len(key)
-    ):
-        raise fail("`key` must list fields named under `fields`, each once.")
-    if type(entry["volume_floor"]) is not int or entry["volume_floor"] < 1:
-        raise fail("`volume_floor` must be a positive whole number of rows.")
-    return Dataset(
-        dataset_id=dataset_id,
-        portal=portals[entry["portal"]],
-        title=str(entry["title"]),
-        publisher=str(entry["publisher"]),
-        licence=str(entry["licence"]),
-        where=where,
-        key=tuple(key),
-        fields=fields,
-        volume_floor=entry["volume_floor"],
-    )
-
-
-def _fields(entry: Any, fail: Callable[[str], RegistryError]) -> dict[str, tuple[str, ...]]:
-    if not isinstance(entry, dict) or not entry:
-        raise fail("`fields` must map field names to types.")
-    fields = {}
-    for name, types in entry.items():
-        listed = [types] if isinstance(types, str) else types
-        if not isinstance(name, str) or not isinstance(listed, list) or not listed:
-            raise fail(f"field {name!r} needs a name that is text, and a type or a list of types.")
-        if unknown := [kind for kind in listed if kind not in sorted(FIELD_TYPES)]:
-            raise fail(f"field {name} has unknown type {unknown}; known: {sorted(FIELD_TYPES)}.")
-        fields[name] = tuple(listed)
-    return fields
+        raise RegistryError(f"datasets.yml, {what}: {'; '.join(problems)}.") from error

@@ -1,10 +1,11 @@
-"""What a person, or with ``--json`` a machine, is told at the end of a command."""
+"""What a person, or with `--json` a machine, is told by a command: the answer first and last."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,86 +16,9 @@ from ingestion.settings import Settings
 from ingestion.warehouse import open_warehouse
 
 if TYPE_CHECKING:
-    from ingestion.extract import DatasetResult, Progress
-    from ingestion.replay import ReplayReport
+    from ingestion.pull import DatasetResult
 
-_COUNTS = (
-    ("received", "rows_received"),
-    ("new", "rows_new"),
-    ("changed", "rows_changed"),
-    ("unchanged", "rows_unchanged"),
-    ("restored", "rows_restored"),
-    ("withdrawn", "rows_withdrawn"),
-    ("quarantined", "rows_quarantined"),
-)
-
-
-def progress_bars() -> Progress:
-    """One bar per dataset on stderr, fed as rows arrive."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    tasks: dict[str, Any] = {}
-
-    def advance(dataset_id: str, rows: int, expected: int | None) -> None:
-        if dataset_id not in tasks:
-            bars.start()
-            tasks[dataset_id] = bars.add_task(dataset_id, total=expected)
-        bars.update(tasks[dataset_id], completed=rows, total=expected)
-        if expected is not None and rows >= expected:
-            bars.stop()
-            bars.remove_task(tasks.pop(dataset_id))
-
-    return advance
-
-
-def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
-    """Print what a run did, where it is, and the first answers."""
-    if as_json:
-        _dump(_run_as_dict(outcome, settings))
-        return
-    for state, sequence, results in outcome.extracts:
-        click.secho(f"Run {sequence}: {state or 'the live portals'}", bold=True)
-        for result in results:
-            _show_result(result)
-    if outcome.loads:
-        click.secho(f"Warehouse: {_where(settings)}", bold=True)
-        for report in outcome.loads:
-            click.echo(f"  {report}")
-    if outcome.is_built:
-        _show_answers(settings)
-    if (settings.home / SYNTHETIC_MARK).exists():
-        click.secho("All of this is the synthetic sample: invented, not Paris.", fg="yellow")
-    steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in outcome.seconds.items())
-    click.echo(f"Took: {steps}")
-
-
-def _show_result(result: DatasetResult) -> None:
-    counts = [
-        f"{result.counts[name]} {heading}" for heading, name in _COUNTS if result.counts.get(name)
-    ]
-    status = [] if counts else [result.status.replace("_", " ")]
-    click.echo(f"  {result.dataset.dataset_id}: {', '.join(status + counts)}")
-    if result.drift:
-        drift = ", ".join(f"{change['field']} {change['kind']}" for change in result.drift)
-        click.secho(f"    drift against the registry: {drift}", fg="yellow")
-    if problem := result.error or result.withdrawal_refused:
-        click.secho(f"    {problem}", fg="red")
-
-
-def _where(settings: Settings) -> str:
-    if settings.target == "duckdb":
-        return str(settings.warehouse_path)
-    return open_warehouse(settings).identity
-
-
+CHANGES = ("new", "changed", "restored", "withdrawn", "quarantined")
 _ANSWERS = (
     (
         "Collèges ever seen, and open in the latest school year held",
@@ -107,77 +31,190 @@ _ANSWERS = (
 )
 
 
-def _show_answers(settings: Settings) -> None:
-    with open_warehouse(settings, purpose="read").connect() as connection:
-        schemas = connection.rows(
-            "select lower(table_schema), count(*) from information_schema.tables"
-            " where lower(table_schema) in"
-            " ('raw', 'staging', 'intermediate', 'snapshots', 'marts') group by 1 order by 1"
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """A line on a terminal that says what goes on, gone at the end; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def advance(what: str, done: int, of: int | None) -> None:
+            bar.update(task, description=what, completed=done, total=of or None)
+
+        yield advance
+
+
+def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
+    """Print what a command did, where it is, and the first answers."""
+    if as_json:
+        dump(_run_as_dict(outcome, settings))
+        return
+    click.secho(_in_a_line(outcome), bold=True, fg="red" if outcome.exit_code else None)
+    if outcome.refilled:
+        click.echo(f"MongoDB was empty: {outcome.refilled} versions came back from the warehouse.")
+    for state, sequence, results in outcome.pulls:
+        click.echo(f"Run {sequence}, {state or 'the live portals'}:")
+        for status in ("unchanged", "not_recorded"):
+            if names := [r.dataset.dataset_id for r in results if r.status == status]:
+                click.echo(f"  {status.replace('_', ' ')}: {', '.join(names)}")
+        for result in results:
+            _show_result(result)
+    for load in outcome.loads:
+        if load.rows_appended:
+            click.echo(f"Loaded {load.rows_appended} versions into {_where(settings)}")
+    took = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in outcome.seconds.items())
+    click.echo(f"Took {sum(outcome.seconds.values()):.0f} s ({took}).")
+    if outcome.is_built:
+        click.echo(
+            "Built and tested: staging, snapshots, intermediate, marts. Look at them with\n"
+            "`make dashboard`, `make docs`, or any DuckDB client; `colleges status` says what is "
+            "held."
         )
-        click.echo("  holds " + ", ".join(f"{count} tables in {name}" for name, count in schemas))
+        _show_answers(settings)
+    if (settings.home / SYNTHETIC_MARK).exists():
+        click.secho("All of this is the synthetic sample: invented, not Paris.", fg="yellow")
+
+
+def _in_a_line(outcome: Outcome) -> str:
+    failed = [result for result in outcome.results if result.status == "failed"]
+    total = {
+        kind: sum(result.counts.get(f"rows_{kind}", 0) for result in outcome.results)
+        for kind in CHANGES
+    }
+    changes = ", ".join(f"{rows} {kind}" for kind, rows in total.items() if rows)
+    parts = []
+    if failed:
+        parts.append(f"{len(failed)} of {len(outcome.results)} datasets could not be read")
+    if outcome.results:
+        parts.append(f"records: {changes}" if changes else "no record changed")
+    if outcome.is_built:
+        parts.append("marts built")
+    elif outcome.loads and any(load.rows_appended for load in outcome.loads):
+        parts.append("raw loaded")
+    line = "; ".join(parts) or "Nothing to load: the warehouse holds what MongoDB holds"
+    return f"{line[0].upper()}{line[1:]}."
+
+
+def _show_result(result: DatasetResult) -> None:
+    received = result.counts.get("rows_received")
+    if received is not None:
+        counts = [
+            f"{result.counts[f'rows_{kind}']} {kind}"
+            for kind in CHANGES
+            if result.counts.get(f"rows_{kind}")
+        ]
+        click.echo(
+            f"  {result.dataset.dataset_id}: {received} received, "
+            + (", ".join(counts) or "none changed")
+        )
+    if result.is_drift_news:
+        told = ", ".join(f"{change['field']} {change['kind']}" for change in result.drift)
+        click.secho(f"    fields differ from the registry: {told}", fg="yellow")
+    if result.profile_changes:
+        click.secho(f"    unlike the pull before: {in_words(result.profile_changes)}", fg="yellow")
+    if problem := result.error or result.withdrawal_refused:
+        name = result.dataset.dataset_id
+        click.secho(f"  {problem if problem.startswith(name) else f'{name}: {problem}'}", fg="red")
+
+
+def _where(settings: Settings) -> str:
+    if settings.target == "duckdb":
+        return str(settings.warehouse_path)
+    return open_warehouse(settings).identity
+
+
+def _show_answers(settings: Settings) -> None:
+    with open_warehouse(settings).connect() as raw:
         for question, query in _ANSWERS:
-            answer = "; ".join(" ".join(map(str, row)) for row in connection.rows(query))
+            answer = "; ".join(" ".join(map(str, row)) for row in raw.rows(query))
             click.echo(f"{question}: {answer}")
 
 
 def _run_as_dict(outcome: Outcome, settings: Settings) -> dict[str, Any]:
+    loads = ("rows_appended", "ledger_rows", "newest_run_id")
+    results = ("status", "drift", "withdrawal_refused", "error")
     return {
         "warehouse": _where(settings),
         "is_built": outcome.is_built,
         "exit_code": outcome.exit_code,
         "seconds": outcome.seconds,
-        "loads": [
-            {
-                "rows_appended": load.rows_appended,
-                "ledger_rows": load.ledger_rows,
-                "newest_run_id": load.newest_run_id,
-            }
-            for load in outcome.loads
-        ],
+        "loads": [{name: getattr(load, name) for name in loads} for load in outcome.loads],
         "runs": [
             {
                 "portal_state": str(state) if state else None,
                 "run_sequence": sequence,
                 "datasets": {
-                    result.dataset.dataset_id: {
-                        "status": result.status,
-                        **result.counts,
-                        "drift": result.drift,
-                        "withdrawal_refused": result.withdrawal_refused,
-                        "error": result.error,
-                    }
-                    for result in results
+                    result.dataset.dataset_id: result.counts
+                    | {name: getattr(result, name) for name in results}
+                    for result in found
                 },
             }
-            for state, sequence, results in outcome.extracts
+            for state, sequence, found in outcome.pulls
         ],
     }
 
 
 def show_status(settings: Settings, *, as_json: bool) -> None:
-    """Print what MongoDB holds, dataset by dataset, and what changed last."""
-    from ingestion.document_store import DocumentStore
-    from ingestion.mongod import connect
-
-    status: dict[str, Any] = {"store": None, "lock": None, "last_run": None, "datasets": []}
+    """Print what MongoDB holds, dataset by dataset, what changed last, and what runs now."""
+    status: dict[str, Any] = {"running": None, "last_run": None, "datasets": []}
     # Asking must not leave an empty store behind.
-    if settings.mongodb_uri or settings.home.exists():
+    if settings.mongodb_uri or (settings.home / "mongodb").exists():
+        from ingestion.mongodb import connect
+        from ingestion.store import Store
+
         with connect(settings) as database:
-            status = DocumentStore(database).status()
+            store = Store(database, settings.home)
+            status["running"] = database["lease"].find_one({"_id": "store"}, {"token": 0})
+            entries = store.entries()
+            reasons = [{"$group": {"_id": ["$table_name", "$reason"], "rows": {"$sum": 1}}}]
+            quarantined = {
+                tuple(found["_id"]): found["rows"]
+                for found in database["quarantine"].aggregate(reasons)
+            }
+        status["last_run"] = entries[-1] if entries else None
+        for table in dict.fromkeys(entry["table_name"] for entry in entries):
+            status["datasets"].append(
+                _dataset_status([e for e in entries if e["table_name"] == table])
+                | {"quarantined": {r: n for (t, r), n in quarantined.items() if t == table}}
+            )
     if as_json:
-        _dump(status)
+        dump(status)
         return
-    run = status["last_run"]
-    if run is None:
+    if run := status["running"]:
+        click.echo(
+            f"`{run['purpose']}` is running: process {run['pid']} on "
+            f"{run['host'].partition(' ')[0]}, since {run['since']:%Y-%m-%d %H:%M:%S} UTC."
+        )
+    if status["last_run"] is None:
         click.echo(f"Nothing was loaded yet in {settings.home}: see `make help`.")
-        return
-    if status["store"]["origin"] == "synthetic":
-        click.secho("Synthetic sample: nothing here is real.", fg="yellow")
-    click.echo(f"Last run: {run['_id']} ({run['run_id']}), {run.get('purpose')}, {run['status']}")
-    if status["lock"]:
-        click.echo(f"Locked by: {status['lock']}")
     for dataset in status["datasets"]:
         _show_dataset_status(dataset)
+    if status["last_run"] and status["last_run"]["is_synthetic"]:
+        click.secho("All of this is the synthetic sample: invented, not Paris.", fg="yellow")
+
+
+def _dataset_status(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    finished = [entry for entry in entries if entry["status"] == "finished"]
+    written = [e for e in finished if any(e.get(f"rows_{kind}") for kind in CHANGES[:4])]
+    return {
+        "dataset": entries[-1]["dataset"],
+        "rows_present": finished[-1]["rows_present"] if finished else 0,
+        "versions": sum(e.get(f"rows_{kind}") or 0 for e in written for kind in CHANGES[:4]),
+        "last_load": entries[-1],
+        "last_pull": finished[-1] if finished else None,
+        "last_change": written[-1] if written else None,
+    }
 
 
 def _show_dataset_status(dataset: dict[str, Any]) -> None:
@@ -185,53 +222,21 @@ def _show_dataset_status(dataset: dict[str, Any]) -> None:
     click.echo(f"  {dataset['rows_present']} records present, {dataset['versions']} versions kept")
     for heading, name in (("last seen", "last_load"), ("last pull", "last_pull")):
         if load := dataset[name]:
-            when = load["finished_at"] or load["started_at"]
-            processed = (load.get("portal") or {}).get("data_processed")
-            told = f", the portal's data of {processed}" if processed else ""
-            problem = f": {load['error']}" if load.get("error") else ""
-            click.echo(f"  {heading}: {when:%Y-%m-%d %H:%M} UTC, {load['status']}{told}{problem}")
+            when = load.get("finished_at") or load["started_at"]
+            told = f": {load['error']}" if load.get("error") else ""
+            click.echo(
+                f"  {heading}: {when:%Y-%m-%d %H:%M} UTC, run {load['run_sequence']}, "
+                f"{load['status']}{told}"
+            )
     if change := dataset["last_change"]:
-        counts = ", ".join(
-            f"{change[name]} {heading}"
-            for heading, name in _COUNTS
-            if change.get(name) and heading not in ("received", "unchanged")
-        )
-        click.echo(f"  last change: run {change['run_sequence']}, {counts}")
-    if unlike := dataset["last_profile_change"]:
-        told = in_words(unlike["profile_changes"])
-        click.secho(f"  unlike the pull before: run {unlike['run_sequence']}, {told}", fg="yellow")
+        kinds = [f"{change[f'rows_{k}']} {k}" for k in CHANGES if change.get(f"rows_{k}")]
+        click.echo(f"  last change: run {change['run_sequence']}, {', '.join(kinds)}")
     if dataset["quarantined"]:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in dataset["quarantined"].items())
-        click.secho(f"  quarantined: {reasons}", fg="red")
+        reasons = ", ".join(f"{rows} {why}" for why, rows in dataset["quarantined"].items())
+        click.secho(f"  kept out, in all pulls: {reasons}", fg="red")
 
 
-def show_replay(report: ReplayReport, *, as_json: bool) -> None:
-    """Print how raw differed from MongoDB, and what was rebuilt."""
-    if as_json:
-        _dump(asdict(report))
-        return
-    for difference in report.differences:
-        click.echo(str(difference))
-    if report.put_back:
-        click.echo(f"Put back into MongoDB, from raw: {report.put_back} versions")
-    if report.load:
-        click.echo(f"Rebuilt: {report.load}")
-    elif not any(report.differences):
-        click.echo("raw holds exactly what MongoDB holds.")
-    elif refusals := [d.why_not_rebuild for d in report.differences if d.why_not_rebuild]:
-        for refusal in refusals:
-            click.secho(f"`colleges replay --apply` refuses: {refusal}", fg="red")
-    elif all(d.is_pending for d in report.differences if d):
-        click.echo("`colleges load` loads what is missing.")
-    elif any(d.to_put_back for d in report.differences):
-        click.echo(
-            "`colleges replay --apply` puts back into MongoDB what it lost, then rebuilds raw from "
-            "MongoDB."
-        )
-    else:
-        click.echo("`colleges replay --apply` rebuilds raw from MongoDB.")
-
-
-def _dump(value: Any) -> None:
+def dump(value: Any) -> None:
+    """JSON on standard output."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
     sys.stdout.write("\n")

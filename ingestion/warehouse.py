@@ -1,4 +1,4 @@
-"""The warehouse, DuckDB or Snowflake: where it is, a connection to it, and its dlt destination.
+"""The warehouse, DuckDB or Snowflake, as dlt reaches it: its destination and its SQL client.
 
 The two differ here and nowhere else in the package. SQL that goes through a `Connection` runs on
 both.
@@ -8,156 +8,159 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ingestion.errors import SettingsError, WarehouseError
-from ingestion.settings import Settings
+from ingestion.errors import CollegesError, SettingsError, WarehouseError
+from ingestion.settings import PROJECT_DIR, Settings
 
 SCHEMA = "raw"
+LEDGER = "_source_load"
 LOGIN_TIMEOUT_S = 15
 NETWORK_TIMEOUT_S = 60
-INSERT_ROWS = 200
 
-Row = tuple[Any, ...]
+
+def fresh_pipeline(name: str, destination: Any, dataset_name: str, work_dir: Path) -> Any:
+    """A dlt pipeline without a past: a package that dlt would resume may have been loaded already.
+
+    Args:
+        name: the pipeline's, also its folder below `work_dir`, which is emptied first.
+        destination: a dlt destination.
+        dataset_name: the destination's schema.
+        work_dir: for dlt's working files.
+    """
+    dlt = _configured_dlt()
+    shutil.rmtree(work_dir / name, ignore_errors=True)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    return dlt.pipeline(
+        pipeline_name=name,
+        pipelines_dir=str(work_dir),
+        destination=destination,
+        dataset_name=dataset_name,
+    )
+
+
+def _configured_dlt() -> Any:
+    """dlt with the settings in this project's `.dlt`, wherever the command was called."""
+    import dlt
+    from dlt.common.configuration.container import Container
+    from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+    from dlt.common.runtime.run_context import RunContext
+
+    current = Container()[PluggableRunContext]
+    if current.context.run_dir != str(PROJECT_DIR):
+        current.reload(RunContext(str(PROJECT_DIR)))
+    return dlt
 
 
 class Connection:
-    """Queries on an open warehouse; every error is a `WarehouseError`."""
+    """An open warehouse; every error is a `WarehouseError`."""
 
-    def __init__(self, warehouse: Warehouse, driver: Any) -> None:
+    def __init__(self, client: Any, warehouse: Warehouse) -> None:
+        self._client = client
         self._warehouse = warehouse
-        self._driver = driver
 
-    def rows(self, sql: str) -> list[Row]:
-        """All rows of a small result; for a statement, its count of affected rows."""
-        with self._warehouse.explained(), closing(self._driver.cursor()) as cursor:
-            cursor.execute(sql)
-            fetched: list[Row] = cursor.fetchall()
-            return fetched
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """The tables of raw, in lower case."""
+        return frozenset(
+            str(name).lower()
+            for (name,) in self.rows(
+                "select table_name from information_schema.tables"  # noqa: S608
+                f" where lower(table_schema) = '{SCHEMA}'"
+                " and table_catalog = current_database()"
+            )
+        )
 
-    def stream(self, sql: str, page: int = 10_000) -> Iterator[Row]:
-        """The rows of a result of any size, in constant memory."""
-        with self._warehouse.explained(), closing(self._driver.cursor()) as cursor:
-            cursor.execute(sql)
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a small result; `%s` stands for a value."""
+        with self._warehouse.explained():
+            return list(self._client.execute_sql(sql, *values) or ())
+
+    def stream(self, sql: str, page: int = 5_000) -> Iterator[tuple[Any, ...]]:
+        """The rows of a result of any size."""
+        with self._warehouse.explained(), self._client.execute_query(sql) as cursor:
             while fetched := cursor.fetchmany(page):
                 yield from fetched
 
-    def create(self, table: str, columns: Mapping[str, Mapping[str, Any]]) -> None:
-        """Make an empty table of raw, where it is not there.
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written in it, or nothing."""
+        with self._warehouse.explained(), self._client.begin_transaction():
+            yield
 
-        Args:
-            table: its name.
-            columns: name → dlt's hints.
-        """
-        declared = ", ".join(
-            f"{name} {self._warehouse.type_of(hints)}" for name, hints in columns.items()
-        )
-        # Asked first: a role that may only write raw must not make schemas, not even this one.
-        if not self.rows(
-            "select 1 from information_schema.schemata"  # noqa: S608
-            f" where lower(schema_name) = '{SCHEMA}' and catalog_name = current_database()"
-        ):
-            self.rows(f"create schema {SCHEMA}")
-        self.rows(f"create table if not exists {SCHEMA}.{table} ({declared})")
-
-    def change(self, *statements: str) -> None:
-        """Carry out statements in one transaction: all of them or none."""
-        with self._warehouse.explained(), closing(self._driver.cursor()) as cursor:
-            for statement in ("begin", *statements, "commit"):
-                cursor.execute(statement)
-
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Append a few rows, all of them or none.
-
-        Args:
-            table: of raw.
-            columns: names, in the order of the values.
-            rows: values; a timestamp is naive, in UTC.
-
-        Returns:
-            How many.
-        """
-        values = f"({', '.join([self._warehouse.placeholder] * len(columns))})"
-        count = 0
-        with self._warehouse.explained(), closing(self._driver.cursor()) as cursor:
-            cursor.execute("begin")
-            rest = iter(rows)
-            while page := list(islice(rest, INSERT_ROWS)):
-                cursor.execute(
-                    f"insert into {SCHEMA}.{table} ({', '.join(columns)}) values"  # noqa: S608
-                    f" {', '.join([values] * len(page))}",
-                    [value for row in page for value in row],
-                )
-                count += len(page)
-            cursor.execute("commit")
-        return count
+    def ledger(self) -> dict[str, dict[int, str]]:
+        """Table → run sequence → run id, of what `raw._source_load` says is loaded."""
+        found: dict[str, dict[int, str]] = {}
+        if LEDGER in self.tables:
+            query = f"select table_name, run_sequence, run_id from {SCHEMA}.{LEDGER}"  # noqa: S608
+            for table, sequence, run_id in self.rows(query):
+                found.setdefault(table, {})[int(sequence)] = run_id
+        return found
 
 
 class Warehouse(ABC):
     """What a loader must know about a warehouse."""
 
     is_metered: ClassVar[bool]
-    """True where a query alone costs money."""
-    file_format: ClassVar[Literal["parquet", "jsonl"]]
-    """What dlt loads it from."""
-    placeholder: ClassVar[str]
-    """Of a parameter in a statement."""
-    types: ClassVar[Mapping[str, str]]
-    """dlt's type of a column → the type it is declared with."""
-    keeps_text: ClassVar[bool]
-    """True where a payload comes out as the text that went in; else as the same JSON."""
+    """Whether a query alone costs money."""
     version_hash: ClassVar[str]
-    """SQL: a whole number from a version's columns, equal where they are equal."""
+    """SQL: a whole number from a version's columns, equal where they are."""
     version_hash_locally: ClassVar[str]
-    """SQL for DuckDB that yields the same number from a version read out of MongoDB."""
-
+    """SQL for DuckDB: the same from `record_key` and `content_hash` out of MongoDB."""
     identity: str
     """Names the warehouse, without any secret."""
+
+    @abstractmethod
+    def destination(self, *, writable: bool = True) -> Any:
+        """The dlt destination."""
+
+    @abstractmethod
+    def explain(self, error: str) -> str:
+        """What the text of a driver's error means, and what to do about it."""
+
+    @property
+    def stamp(self) -> str:
+        """Differs once something other than this program may have written there."""
+        return ""
 
     @contextmanager
     def connect(self, *, writable: bool = False) -> Iterator[Connection]:
         """Open it, and close it again before anything else needs it.
 
-        Args:
-            writable: False promises that nothing is written.
-
         Raises:
             WarehouseError: it cannot be opened; the message says why and what to do.
         """
+        dlt = _configured_dlt()
         with self.explained():
-            driver = self._open(writable)
+            destination = self.destination(writable=writable)
+            client = dlt.dataset(destination, SCHEMA, dlt.Schema(SCHEMA)).sql_client
+            client.open_connection()
         try:
-            yield Connection(self, driver)
+            yield Connection(client, self)
         finally:
             with self.explained():
-                driver.close()
+                client.close_connection()
 
-    def type_of(self, hints: Mapping[str, Any]) -> str:
-        """What a column with dlt's hints is declared with."""
-        return self.types[hints["data_type"]]
-
-    @abstractmethod
-    def _open(self, writable: bool) -> Any:
-        """A DB-API connection."""
-
-    @abstractmethod
-    def destination(self) -> Any:
-        """The dlt destination."""
-
-    @abstractmethod
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn the errors of the driver into `WarehouseError`."""
-
-    @abstractmethod
-    def explain(self, error: str) -> str:
-        """What an error's text means, and what to do about it."""
+        """Turn errors of dlt and of the driver into `WarehouseError`."""
+        try:
+            yield
+        except CollegesError:
+            raise
+        except Exception as error:
+            cause: BaseException = error
+            while (deeper := cause.__cause__ or cause.__context__) is not None:
+                cause = deeper
+            text = str(getattr(cause, "failed_message", None) or cause)
+            raise WarehouseError(self.explain(text)) from error
 
 
 def open_warehouse(
@@ -171,146 +174,92 @@ def open_warehouse(
     Args:
         settings: which one, and where state lives.
         environ: where Snowflake's settings are read; default the process's environment.
-        purpose: write ``raw``, or read what dbt made of it; Snowflake may have a role for each.
+        purpose: write `raw`, or read what dbt made of it; Snowflake may have a role for each.
 
     Raises:
         SettingsError: a setting of Snowflake's is missing or still a placeholder.
     """
     if settings.target == "snowflake":
-        return Snowflake.from_environment(os.environ if environ is None else environ, purpose)
+        return Snowflake(os.environ if environ is None else environ, purpose)
     return DuckDb(settings.warehouse_path)
-
-
-# -- DuckDB ----------------------------------------------------------------------------------------
 
 
 class DuckDb(Warehouse):
     """A DuckDB file. One process at a time may write to it."""
 
     is_metered = False
-    keeps_text = True
-    file_format = "parquet"
-    placeholder = "?"
-    types: ClassVar[Mapping[str, str]] = {
-        "text": "varchar",
-        "bigint": "bigint",
-        "bool": "boolean",
-        "double": "double",
-        "timestamp": "timestamp",
-        # The text exactly as received: a JSON column holds the same and checks it at every load.
-        "json": "varchar",
-    }
-    version_hash = "hash(record_key, run_sequence, content_hash, payload is null, is_withdrawn)"
+    version_hash = "hash(record_key, content_hash, payload is null, is_withdrawn)"
     version_hash_locally = (
-        "hash(record_key, run_sequence, content_hash, content_hash is null, content_hash is null)"
+        "hash(record_key, content_hash, content_hash is null, content_hash is null)"
     )
-
-    _CONFIG: ClassVar[Mapping[str, Any]] = {
-        # Rows carry their order in run_sequence; kept in file order they load half as fast.
-        "preserve_insertion_order": False,
-        # Enough for any number of rows; by default DuckDB takes most of the machine.
-        "memory_limit": "1GB",
-    }
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.identity = f"duckdb:{path}"
 
-    def type_of(self, hints: Mapping[str, Any]) -> str:
-        declared = super().type_of(hints)
-        # zstd takes less time than what DuckDB chooses by itself, and half the space for JSON, a
-        # thirtieth more for keys and hashes.
-        if hints["data_type"] == "json" or "x-distinct" in hints:
-            return f"{declared} using compression zstd"
-        return declared
+    @property
+    def stamp(self) -> str:
+        if not self.path.exists():
+            return "no file"
+        found = self.path.stat()
+        return f"{found.st_mtime_ns}/{found.st_size}"
 
-    def _open(self, writable: bool) -> Any:
-        import duckdb
-
-        if writable:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        elif not self.path.exists():
-            return duckdb.connect(":memory:")
-        return duckdb.connect(self.path, read_only=not writable, config={**self._CONFIG})
-
-    def destination(self) -> Any:
+    def destination(self, *, writable: bool = True) -> Any:
         import dlt
         from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not writable and not self.path.exists():
+            import duckdb
+
+            return dlt.destinations.duckdb(credentials=duckdb.connect(":memory:"))
         return dlt.destinations.duckdb(
-            credentials=DuckDbCredentials(str(self.path), global_config={**self._CONFIG})
+            credentials=DuckDbCredentials(
+                str(self.path),
+                read_only=not writable,
+                global_config={
+                    # Rows carry their order in run_sequence; in file order they load half as fast.
+                    "preserve_insertion_order": False,
+                    # Enough for any number of rows; by default DuckDB takes most of the machine.
+                    "memory_limit": "1GB",
+                },
+            )
         )
 
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        import duckdb
-
-        try:
-            yield
-        except (duckdb.Error, OSError) as error:
-            raise WarehouseError(self.explain(str(error))) from error
-
     def explain(self, error: str) -> str:
-        if lock := re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", error):
-            return (
-                f"{self.path} is in use by process {lock[2]} ({lock[1]}): another run, dbt, or a "
-                "DuckDB shell. Let it end or close it, then run again."
-            )
-        if "could not set lock" in error.lower():
-            return (
-                f"{self.path} is in use by another process: another run, dbt, or a DuckDB shell. "
-                "Let it end or close it, then run again."
-            )
-        if re.search("No space left|ENOSPC|Disk quota exceeded|File too large", error):
-            return (
-                f"The disk of {self.path.parent} is full (or a quota or `ulimit -f` is met). "
-                "Nothing that was loaded before is lost; free some space and run again."
-            )
-        if "database file with version" in error or "newer" in error:
-            return (
-                f"{self.path} was written by another version of DuckDB ({_first_line(error)}). "
-                "Use that version, or move the file away and run `colleges load`, which makes a "
-                "new one from MongoDB (snapshots begin anew)."
-            )
-        if "not a valid DuckDB database" in error or "orrupt" in error or "checksum" in error:
-            return (
-                f"{self.path} is damaged or no DuckDB database ({_first_line(error)}). Put it back "
-                "from a backup; or move it away and run `colleges load`, which makes a new one "
-                "from MongoDB (snapshots begin anew)."
-            )
-        if "ermission denied" in error:
-            return f"{self.path} may not be read or written by this user ({_first_line(error)})."
-        return f"The warehouse {self.path} said: {_first_line(error)}"
+        holder = re.search(r"held in (.+?) \(PID (\d+)\)", error)
+        who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
+        told = next((line.strip() for line in error.splitlines() if line.strip()), "nothing")
+        return _say(_DUCKDB_SAYS, error, path=self.path, who=who, told=told[:500].rstrip("."))
 
 
-# -- Snowflake -------------------------------------------------------------------------------------
+_ANEW = "move it away and run `colleges load`, which makes a new one (snapshots begin anew)."
+_DUCKDB_SAYS = {
+    "ould not set lock|Conflicting lock": "{path} is in use by {who}: another run, dbt, a notebook "
+    "or a DuckDB shell. Let it end or close it, then run again.",
+    "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is full "
+    "(or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free some space "
+    "and run again.",
+    "database file with version|newer": "{path} was written by another version of DuckDB ({told}). "
+    f"Use that version, or {_ANEW}",
+    "not a valid DuckDB database|orrupt|checksum": "{path} is damaged or no DuckDB database "
+    f"({{told}}). Put it back from a backup; or {_ANEW}",
+    "ermission denied": "{path} may not be read or written by this user ({told}).",
+    "": "The warehouse {path} said: {told}.",
+}
+"""Found in an error → what to tell."""
 
 
 class Snowflake(Warehouse):
     """A Snowflake database, signed in to by key pair."""
 
     is_metered = True
-    keeps_text = False
-    # Out of Parquet, COPY would put the payload into the VARIANT as one long string.
-    file_format = "jsonl"
-    placeholder = "%s"
-    types: ClassVar[Mapping[str, str]] = {
-        "text": "varchar",
-        "bigint": "bigint",
-        "bool": "boolean",
-        "double": "double",
-        "timestamp": "timestamp_ntz",
-        "json": "variant",
-    }
     version_hash = (
-        "md5_number_lower64(concat(record_key, '|', to_varchar(run_sequence), '|',"
-        " coalesce(content_hash, ''), '|', iff(payload is null, '1', '0'),"
-        " iff(is_withdrawn, '1', '0')))"
+        "md5_number_lower64(concat(record_key, '|', coalesce(content_hash, ''), '|',"
+        " iff(payload is null, '1', '0'), iff(is_withdrawn, '1', '0')))"
     )
     version_hash_locally = (
-        "('0x' || substr(md5(concat(record_key, '|', cast(run_sequence as varchar), '|',"
-        " coalesce(content_hash, ''), '|', if(content_hash is null, '11', '00'))), 17))::ubigint"
+        "('0x' || substr(md5(concat(record_key, '|', coalesce(content_hash, ''), '|',"
+        " if(content_hash is null, '11', '00'))), 17))::ubigint"
     )
 
     _REQUIRED = ("ACCOUNT", "USER", "PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE")
@@ -318,137 +267,101 @@ class Snowflake(Warehouse):
     _OPTIONAL = ("HOST", "PORT", "PROTOCOL")
     _PLACEHOLDER = re.compile(r"unset|<.*>|\.\.\.|x{3,}|change[-_ ]?me|(?:your|my)[-_ ].*", re.I)
 
-    def __init__(self, parameters: Mapping[str, str]) -> None:
-        """``parameters``: the connector's, by name, all text."""
-        self._parameters = dict(parameters)
-        self.identity = f"snowflake:{parameters['account']}/{parameters['database']}".lower()
-
-    @classmethod
-    def from_environment(
-        cls, environ: Mapping[str, str], purpose: Literal["load", "read"] = "load"
-    ) -> Snowflake:
-        """Read ``SNOWFLAKE_ACCOUNT``, ``_USER``, ``_PRIVATE_KEY_PATH``, ``_ROLE``, ``_WAREHOUSE``
-        and ``_DATABASE``; to load, also ``_LOADER_ROLE``, which goes before ``_ROLE``.
+    def __init__(
+        self, environ: Mapping[str, str], purpose: Literal["load", "read"] = "load"
+    ) -> None:
+        """Read `SNOWFLAKE_ACCOUNT`, `_USER`, `_PRIVATE_KEY_PATH`, `_ROLE`, `_WAREHOUSE` and
+        `_DATABASE`; to load, also `_LOADER_ROLE`, which goes before `_ROLE`.
 
         Raises:
             SettingsError: one is missing or a placeholder, or the key file is not there or open
                 to others.
         """
-        values = {name: environ.get(f"SNOWFLAKE_{name}", "").strip() for name in cls._REQUIRED}
+        given = {name: environ.get(f"SNOWFLAKE_{name}", "").strip() for name in self._REQUIRED}
         wrong = [
             f"SNOWFLAKE_{name} is " + (f"still the placeholder {value!r}" if value else "not set")
-            for name, value in values.items()
-            if not value or cls._PLACEHOLDER.fullmatch(value)
+            for name, value in given.items()
+            if not value or self._PLACEHOLDER.fullmatch(value)
         ]
         if wrong:
             raise SettingsError(
                 f"{'; '.join(wrong)}. Snowflake takes its account, user, key pair, role, warehouse "
                 "and database from the environment: set them, or COLLEGES_TARGET=duckdb."
             )
-        key = Path(values["PRIVATE_KEY_PATH"]).expanduser()
+        self._key = Path(given["PRIVATE_KEY_PATH"]).expanduser()
         try:
-            mode = key.stat().st_mode
+            mode = self._key.stat().st_mode
         except OSError as error:
             raise SettingsError(
-                f"SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which cannot be read: {error.strerror}."
+                f"SNOWFLAKE_PRIVATE_KEY_PATH names {self._key}, which cannot be read: "
+                f"{error.strerror}."
             ) from error
         if not stat.S_ISREG(mode) or mode & 0o077:
             raise SettingsError(
-                f"SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which must be a file that only its "
-                f"owner can read: `chmod 600 {key}`."
+                f"SNOWFLAKE_PRIVATE_KEY_PATH names {self._key}, which must be a file that only its "
+                f"owner can read: `chmod 600 {self._key}`."
             )
-        values["PRIVATE_KEY_PATH"] = str(key)
         if purpose == "load" and (role := environ.get("SNOWFLAKE_LOADER_ROLE", "").strip()):
-            values["ROLE"] = role
-        optional = {name: environ.get(f"SNOWFLAKE_{name}", "") for name in cls._OPTIONAL}
-        values |= {name: value for name, value in optional.items() if value}
-        return cls({name.lower(): value for name, value in values.items()})
+            given["ROLE"] = role
+        self._given = given
+        self._query = {
+            name.lower(): value
+            for name in self._OPTIONAL
+            if (value := environ.get(f"SNOWFLAKE_{name}", ""))
+        }
+        self.identity = f"snowflake:{given['ACCOUNT']}/{given['DATABASE']}".lower()
 
-    def _open(self, writable: bool) -> Any:  # noqa: ARG002 — roles decide what may be written
-        import snowflake.connector
-
-        parameters = dict(self._parameters)
-        return snowflake.connector.connect(
-            **parameters | {"private_key_file": parameters.pop("private_key_path")},
-            login_timeout=LOGIN_TIMEOUT_S,
-            network_timeout=NETWORK_TIMEOUT_S,
-            platform_detection_timeout_seconds=0,
-            session_parameters={"TIMEZONE": "UTC", "QUERY_TAG": "paris_colleges load"},
-        )
-
-    def destination(self) -> Any:
+    def destination(self, *, writable: bool = True) -> Any:  # noqa: ARG002 - its role decides
         import dlt
         from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
 
-        given = self._parameters
         credentials = SnowflakeCredentials()
-        credentials.host = given["account"]
-        credentials.username = given["user"]
-        credentials.private_key_path = given["private_key_path"]
-        credentials.role = given["role"]
-        credentials.warehouse = given["warehouse"]
-        credentials.database = given["database"]
+        credentials.host = self._given["ACCOUNT"]
+        credentials.username = self._given["USER"]
+        credentials.private_key_path = str(self._key)
+        credentials.role = self._given["ROLE"]
+        credentials.warehouse = self._given["WAREHOUSE"]
+        credentials.database = self._given["DATABASE"]
         credentials.query = {
             "login_timeout": LOGIN_TIMEOUT_S,
             "network_timeout": NETWORK_TIMEOUT_S,
             "platform_detection_timeout_seconds": 0,
-        } | {name.lower(): given[name.lower()] for name in self._OPTIONAL if name.lower() in given}
+            **self._query,
+        }
         return dlt.destinations.snowflake(
             credentials=credentials,
-            # Each load's files are of no use after it.
-            keep_staged_files=False,
+            keep_staged_files=False,  # of no use after the load
             query_tag="paris_colleges load",
         )
 
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        import snowflake.connector.errors
-
-        try:
-            yield
-        # ValueError and TypeError: a private key that is none, or has a passphrase.
-        except (snowflake.connector.errors.Error, OSError, ValueError, TypeError) as error:
-            raise WarehouseError(self.explain(str(error))) from error
-
     def explain(self, error: str) -> str:
-        given = self._parameters
-        told = " ".join(error.split())[:500].rstrip(".")
-        where = self.identity.partition(":")[2]
-        if re.search(r"JWT token|\b39014\d\b|\b39430\d\b", error):
-            return (
-                f"Snowflake ({where}) did not accept the key pair of {given['user']} ({told}). The "
-                f"key in {given['private_key_path']} is not the one registered for that user, or "
-                "SNOWFLAKE_USER or SNOWFLAKE_ACCOUNT is not theirs: compare `DESC USER` with "
-                "docs/snowflake.md. Nothing was read or written."
-            )
-        if re.search(r"\b404\b|\b290404\b|\b403 Forbidden", error):
-            return (
-                f"Snowflake has no account {given['account']} ({told}): SNOWFLAKE_ACCOUNT must be "
-                "<organisation>-<account>, as in the address you sign in at. Nothing was read or "
-                "written."
-            )
-        if "Could not connect to Snowflake backend" in error or "Name or service" in error:
-            host = given.get("host") or f"{given['account']}.snowflakecomputing.com"
-            return (
-                f"{host} did not answer ({told}): no network, a proxy or a firewall, or "
-                "SNOWFLAKE_ACCOUNT is misspelt. Nothing is half loaded; run again once it answers."
-            )
-        if re.search(r"PEM|DER|assword|private key|deserialize", error):
-            return (
-                f"SNOWFLAKE_PRIVATE_KEY_PATH names {given['private_key_path']}, which is no "
-                f"private key in PKCS#8 PEM without a passphrase ({told})."
-            )
-        if re.search(r"Insufficient privileges|not authorized|not granted|42501", error):
-            return (
-                f"Snowflake ({where}) refused this to role {given['role']}: {told}. A grant is "
-                "missing, or the role is another one's: run deploy/snowflake_setup.sql again, "
-                "which does no harm. Nothing is half loaded, and the next run completes."
-            )
-        return (
-            f"Snowflake ({where}) said: {told}. Nothing is half loaded, and the next run completes."
+        host = self._query.get("host") or f"{self._given['ACCOUNT']}.snowflakecomputing.com"
+        where, told = self.identity.partition(":")[2], " ".join(error.split())[:500].rstrip(".")
+        return _say(
+            _SNOWFLAKE_SAYS, error, where=where, told=told, host=host, key=self._key, **self._given
         )
 
 
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0][:500].rstrip(".") + "." if lines else "nothing."
+_AGAIN = "Nothing is half loaded, and the next run completes."
+_SNOWFLAKE_SAYS = {
+    r"JWT token|\b39014\d\b|\b39430\d\b": "Snowflake ({where}) did not accept the key pair of "
+    "{USER} ({told}). The key in {key} is not the one registered for that user, or SNOWFLAKE_USER "
+    "or SNOWFLAKE_ACCOUNT is not theirs: compare `DESC USER` with docs/snowflake.md. Nothing was "
+    "read or written.",
+    r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
+    "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at. Nothing "
+    "was read or written.",
+    "Could not connect to Snowflake backend|Name or service": "{host} did not answer ({told}): no "
+    f"network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is misspelt. {_AGAIN}",
+    "PEM|DER|assword|private key|deserialize": "SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is "
+    "no private key in PKCS#8 PEM without a passphrase ({told}).",
+    "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused this "
+    "to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
+    f"deploy/snowflake_setup.sql again, which does no harm. {_AGAIN}",
+    "": f"Snowflake ({{where}}) said: {{told}}. {_AGAIN}",
+}
+
+
+def _say(table: Mapping[str, str], error: str, **facts: Any) -> str:
+    """The first sentence whose pattern is found in an error."""
+    return next(said for found, said in table.items() if re.search(found, error)).format(**facts)

@@ -1,12 +1,18 @@
 {#
-    A normalised name as the ministry's directory would compare it: COLLEGE at the start dropped, ST
-    and STE written out.
+    A normalised name as it is compared between sources and years: COLLEGE at the start dropped, ST
+    and STE written out, Roman numerals from II to XXIII as digits (HENRI IV, HENRI 4).
 #}
 {% macro directory_name_key(name_key) -%}
-    trim(replace(
-        replace(
-            ' ' || {{ replace_pattern(name_key, '^COLLEGE ', '') }} || ' ', ' ST ', ' SAINT '
-        ),
-        ' STE ', ' SAINTE '
-    ))
+    {%- set spellings = {
+        'ST': 'SAINT', 'STE': 'SAINTE', 'II': '2', 'III': '3', 'IV': '4', 'VI': '6', 'VII': '7',
+        'VIII': '8', 'IX': '9', 'XI': '11', 'XII': '12', 'XIII': '13', 'XIV': '14', 'XV': '15',
+        'XVI': '16', 'XVIII': '18', 'XXIII': '23',
+    } -%}
+    {%- set name = namespace(
+        out="' ' || " ~ replace_pattern(name_key, '^COLLEGE ', '') ~ " || ' '"
+    ) -%}
+    {%- for short, long in spellings.items() -%}
+        {%- set name.out = "replace(" ~ name.out ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}
+    {%- endfor -%}
+    trim({{ name.out }})
 {%- endmacro %}

@@ -1,16 +1,37 @@
 {#
-    A street address for comparison: as normalise_text, with the usual abbreviations of the kind of
-    street written out and no space left, since the city writes MAC DONALD and MACDONALD.
+    A street address for comparison: as normalise_text, with the usual abbreviations written out and
+    no space left, since the city writes MAC DONALD and MACDONALD.
 #}
 {% macro normalise_address(address) -%}
+    replace({{ address_words(address) }}, ' ', '')
+{%- endmacro %}
+
+{# The words of a street address, abbreviations written out, one space between. #}
+{% macro address_words(address) -%}
     {%- set abbreviations = {
         'AV': 'AVENUE', 'AVE': 'AVENUE', 'BD': 'BOULEVARD', 'BLD': 'BOULEVARD',
         'BVD': 'BOULEVARD', 'PL': 'PLACE', 'SQ': 'SQUARE', 'IMP': 'IMPASSE', 'ALL': 'ALLEE',
-        'PASS': 'PASSAGE', 'FG': 'FAUBOURG', 'FBG': 'FAUBOURG',
+        'PASS': 'PASSAGE', 'FG': 'FAUBOURG', 'FBG': 'FAUBOURG', 'ST': 'SAINT', 'STE': 'SAINTE',
+        'DR': 'DOCTEUR', 'GAL': 'GENERAL', 'PR': 'PROFESSEUR',
     } -%}
     {%- set spelled = namespace(out="' ' || " ~ normalise_text(address) ~ " || ' '") -%}
     {%- for short, long in abbreviations.items() -%}
         {%- set spelled.out = "replace(" ~ spelled.out ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}
     {%- endfor -%}
-    replace({{ spelled.out }}, ' ', '')
+    trim({{ spelled.out }})
+{%- endmacro %}
+
+{# The street of an address, without the number and its BIS, TER or letter; words as address_words. #}
+{% macro street_of(address) -%}
+    nullif(
+        {{ replace_pattern(
+            address_words(address), '^([0-9]+[A-Z]? |BIS |TER |QUATER |[A-Z] )+', ''
+        ) }},
+        ''
+    )
+{%- endmacro %}
+
+{# The first house number of an address, text; null without one. #}
+{% macro house_number_of(address) -%}
+    {{ first_match(address_words(address), '^[0-9]+') }}
 {%- endmacro %}

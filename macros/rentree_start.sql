@@ -4,8 +4,8 @@
     start after the year in which the portal said so.
 #}
 {% macro rentree_start(label, extracted_at) -%}
-    case
-        when {{ school_year_first_start(label) }} <= extract(year from {{ extracted_at }})
-            then {{ school_year_first_start(label) }}
-    end
+    {%- set year -%}
+        try_cast({{ first_match(label, '(19|20)[0-9]{2}') }} as integer)
+    {%- endset -%}
+    case when {{ year }} <= extract(year from {{ extracted_at }}) then {{ year }} end
 {%- endmacro %}

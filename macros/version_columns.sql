@@ -6,7 +6,7 @@
         {'name': 'run_sequence', 'data_type': 'bigint'},
         {'name': 'run_id', 'data_type': 'varchar'},
         {'name': 'content_hash', 'data_type': 'varchar'},
-        {'name': 'payload', 'data_type': type_json()},
+        {'name': 'payload', 'data_type': 'varchar'},
         {'name': 'is_withdrawn', 'data_type': 'boolean'},
         {'name': 'extracted_at', 'data_type': 'timestamp'},
     ]) }}

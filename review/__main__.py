@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -39,7 +39,31 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 )  # fmt: skip
 @click.option("--docs", is_flag=True, help="Write docs.html and lineage.html too.")
 @click.option("--artifacts-url", default="", help="Where the report will say these files are.")
-def main(base: str, raw: Path | None, out: Path, docs: bool, artifacts_url: str) -> None:
+@click.option(
+    "--base-name",
+    default="",
+    envvar="REVIEW_BASE_NAME",
+    help="What to call the base; BASE if not given.",
+)
+@click.option(
+    "--head-name", default="", envvar="REVIEW_HEAD_NAME", help="What to call the working tree."
+)
+@click.option(
+    "--head-commit",
+    default="",
+    envvar="REVIEW_HEAD_COMMIT",
+    help="Its commit as its author knows it, where a merge of it is checked out.",
+)
+def main(
+    base: str,
+    raw: Path | None,
+    out: Path,
+    docs: bool,
+    artifacts_url: str,
+    base_name: str,
+    head_name: str,
+    head_commit: str,
+) -> None:
     """Write what the working tree changes, compared with where it left BASE.
 
     Ends with 1 where the working tree does not build or a test fails, with 2 where the review
@@ -47,6 +71,12 @@ def main(base: str, raw: Path | None, out: Path, docs: bool, artifacts_url: str)
     """
     try:
         report = review(PROJECT_DIR, base, raw, out.resolve(), artifacts_url)
+        report = replace(
+            report,
+            base_name=base_name or base,
+            head_name=head_name,
+            head_commit=head_commit[:10] or report.head_commit,
+        )
         text = render(report)
         (out / "report.md").write_text(text, encoding="utf-8")
         (out / "report.json").write_text(

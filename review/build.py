@@ -117,13 +117,14 @@ def checked_out(project: Path, commit: str) -> Iterator[Path]:
 
 
 def load_sample(project: Path, cache: Path) -> Path:
-    """A DuckDB file with the synthetic sample in ``raw``; loaded once per state of ``ingestion/``.
+    """A DuckDB file with the synthetic sample in ``raw``; loaded once per state of the code.
 
     Raises:
         ReviewError: the working tree's own code cannot load its sample.
     """
     digest = sha256()
-    for file in sorted((project / "ingestion").rglob("*")):
+    code = (*(project / "ingestion").rglob("*"), *(project / "sandbox").rglob("*"))
+    for file in sorted(code):
         if file.suffix in {".py", ".yml"}:
             digest.update(f"\0{file.relative_to(project)}\0".encode() + file.read_bytes())
     loaded = cache / f"raw-{digest.hexdigest()[:16]}.duckdb"
@@ -133,7 +134,7 @@ def load_sample(project: Path, cache: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="colleges-review-") as folder:
         home = Path(folder)
         environment = _environment(COLLEGES_HOME=folder, COLLEGES_TARGET="duckdb")
-        colleges = (sys.executable, "-m", "ingestion.cli", "--quiet")
+        colleges = (sys.executable, "-m", "ingestion.cli")
         states = home / "sample"
         for arguments in (("sample", "--out", str(states)), ("run", "--no-build")):
             portals = [

@@ -30,8 +30,8 @@ def findings(state: Path | None = None) -> list[str]:
     from ingestion.errors import CollegesError
     from ingestion.portal import PortalClient
     from ingestion.registry import Dataset, registry
-    from ingestion.replay_portal import ReplayPortal
     from ingestion.settings import Settings
+    from sandbox.portal import ReplayPortal
 
     def differences(dataset: Dataset) -> Iterable[str]:
         try:

@@ -42,6 +42,8 @@ class Report:
     comparison: Comparison
     seconds: dict[str, float] = field(default_factory=dict)
     artifacts_url: str = ""
+    head_name: str = ""
+    """Its branch; empty where nobody named it."""
 
     @property
     def is_failed(self) -> bool:
@@ -157,10 +159,13 @@ def _visible(text: str) -> str:
 
 def _head(report: Report) -> str:
     base = f"{code(report.base_name)} ({code(report.base_commit[:10])})"
+    head = code(report.head_commit)
+    if report.head_name:
+        head = f"{code(report.head_name)} ({head})"
     lines = [
         f"## {verdict(report)}",
         "",
-        f"{base} → {code(report.head_commit)}, both built from {report.raw}.",
+        f"{base} → {head}, both built from {report.raw}.",
     ]
     if report.base_missing:
         lines += ["", "- **Nothing to compare with**", block(report.base_missing)]

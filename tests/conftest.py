@@ -14,8 +14,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from ingestion.mongod import EmbeddedMongod, connect
+from ingestion.mongodb import connect
 from ingestion.settings import PROJECT_DIR, Settings
+from sandbox.mongod import embedded
 
 
 @pytest.fixture(scope="session")
@@ -26,26 +27,26 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mongod() -> Iterator[EmbeddedMongod]:
-    """One real server for the session (for each worker under xdist), in a home of its own."""
+def mongod() -> Iterator[str]:
+    """The URI of one real server for the session, for each worker under xdist."""
     # Short, so that the socket's path fits.
     home = Path(tempfile.mkdtemp(prefix="colleges-test-", dir="/tmp"))
     try:
-        with EmbeddedMongod(home) as server:
-            yield server
+        with embedded(home) as uri:
+            yield uri
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
-def settings(mongod: EmbeddedMongod, tmp_path: Path) -> Iterator[Settings]:
+def settings(mongod: str, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a fresh home on DuckDB, whose ``mongodb_uri`` names a fresh database.
 
     The database is dropped afterwards. For a home with a mongod of its own, make a ``Settings``
     without ``mongodb_uri``.
     """
     name = f"test_{uuid.uuid4().hex[:12]}"
-    uri = mongod.uri.replace("/?", f"/{name}?")
+    uri = mongod.replace("/?", f"/{name}?")
     yield Settings(home=tmp_path, target="duckdb", mongodb_uri=uri)
     with MongoClient[dict[str, Any]](uri) as client:
         client.drop_database(name)

@@ -95,7 +95,7 @@ def main(scales: str, rounds: int, work: Path | None, timeout: int, out: Path) -
 
 def time_build(home: Path, cities: int, rounds: int, timeout: int) -> Scale:
     """Invent, load and build one scale in ``home``, which a second call takes as it finds it."""
-    colleges = (sys.executable, "-m", "ingestion.cli", "--quiet")
+    colleges = (sys.executable, "-m", "ingestion.cli")
     environment = os.environ | {"COLLEGES_HOME": str(home), "COLLEGES_TARGET": "duckdb"}
     environment.pop("MONGODB_URI", None)
     warehouse = home / "warehouse.duckdb"

@@ -3,18 +3,21 @@ import { load } from "./data.js";
 import { h } from "./dom.js";
 import { chosenLanguage, createLanguage } from "./i18n/index.js";
 import { createShell } from "./shell.js";
+import { Sectors } from "./sectors.js";
 import { format, linkTo, parse } from "./state.js";
 import { createView as changes } from "./views/changes.js";
 import { createView as college } from "./views/college.js";
 import { createView as compare } from "./views/compare.js";
 import { createView as distances } from "./views/distances.js";
 import { createView as map } from "./views/overview.js";
+import { createView as sector } from "./views/sector.js";
 import { createView as sources } from "./views/sources.js";
 
-const VIEWS = { map, distances, changes, compare, college, sources };
+const VIEWS = { map, sector, distances, changes, compare, college, sources };
 
 function start(store) {
   let state = parse(location.hash);
+  const sectors = new Sectors(store);
   let language;
   let context;
   let shell;
@@ -25,6 +28,7 @@ function start(store) {
     return {
       ...language,
       store,
+      sectors,
       state: () => state,
       year: () => (store.year(state.params.year) ? state.params.year : store.latestYear),
       link: (name, id, params) => linkTo(state, name, id, params),

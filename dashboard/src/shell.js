@@ -1,5 +1,5 @@
 // What stands around every view: title, navigation, language, search, sources.
-import { collegeSearch, hitText } from "./components/search.js";
+import { addressSearch } from "./components/address-search.js";
 import { fill, h } from "./dom.js";
 import { otherLanguage } from "./i18n/index.js";
 import { VIEWS } from "./state.js";
@@ -16,15 +16,9 @@ export function createShell(context) {
     { type: "button", id: "language", lang: other, onclick: () => switchLanguage() },
     t("page.other_language"),
   );
-  const search = collegeSearch(context, {
+  const search = addressSearch(context, {
     id: "find",
-    label: t("search.label"),
-    choose: (college) =>
-      h(
-        "a",
-        { href: context.link("college", college.college_id), onclick: () => search.clear() },
-        hitText(context, college),
-      ),
+    label: t(context.sectors.isHeld ? "search.address_label" : "search.label"),
   });
   const main = h("main", { id: "content", tabindex: -1 });
   const skip = h(

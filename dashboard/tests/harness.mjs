@@ -1,7 +1,7 @@
 // What the browser tests share: a server on loopback, Chromium, and a page that is watched.
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { dirname, extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
 
 const TYPES = {
@@ -12,17 +12,17 @@ const TYPES = {
 };
 const BASE = "/paris-colleges/dashboard/"; // a path below the root, as on a project's pages
 
-// `dashboard.json` is served as `document`, everything else from the built page.
+// `dashboard.json` is served as `document`, the other data from beside the exported one, everything else
+// from the built page.
 export async function serve(directory, document, base = BASE) {
+  const exported = document && dirname(process.env.DASHBOARD_DOCUMENT);
   const data = JSON.stringify(document);
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url.split(/[?#]/)[0]);
     if (document && path === `${base}data/dashboard.json`)
       return response.writeHead(200, { "content-type": TYPES[".json"] }).end(data);
-    const file = join(
-      directory,
-      normalize(path.startsWith(base) ? path.slice(base.length) || "index.html" : "none"),
-    );
+    const name = normalize(path.startsWith(base) ? path.slice(base.length) || "index.html" : "none");
+    const file = exported && name.startsWith("data/") ? join(exported, name.slice(5)) : join(directory, name);
     if (!existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
     response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
     return createReadStream(file).pipe(response);

@@ -1,10 +1,5 @@
-{% set same_name_within_m = 2000 %}
-{% set similar_name_within_m = 300 %}
-{% set similar_from = 0.8 %}
-{#- A cell is at least 300 m wide and high everywhere south of 60° N, so that whoever is within
-    300 m stands in the same or a neighbouring cell. -#}
-{% set cell_height_degrees = similar_name_within_m / 111000 %}
-{% set cell_width_degrees = cell_height_degrees * 2 %}
+{%- set similar_name_within_m = var('similar_name_within_m') -%}
+{%- set same_place_within_m = var('same_place_within_m') -%}
 
 with
 
@@ -14,45 +9,31 @@ records as (
 
 ),
 
+record_school_years as (
+
+    select * from {{ ref('int_college__record_school_years') }}
+
+),
+
+identity_uais as (
+
+    select * from {{ ref('int_college__identity_uais') }}
+
+),
+
 -- a collège that did not move stands here once, not once a school year
 places as (
 
-    select
+    select distinct
         identity_key,
-        name_key,
-        is_decided,
+        spelling,
+        address_key,
         round(longitude, 4) as longitude,
         round(latitude, 4) as latitude,
-        cast(floor(longitude / {{ cell_width_degrees }}) as integer) as cell_x,
-        cast(floor(latitude / {{ cell_height_degrees }}) as integer) as cell_y,
-        min(point_run_sequence) as known_from_run_sequence
+        {{ cell_x('longitude', similar_name_within_m) }} as cell_x,
+        {{ cell_y('latitude', similar_name_within_m) }} as cell_y
     from records
     where longitude is not null
-    group by 1, 2, 3, 4, 5, 6, 7
-
-),
-
-neighbour_steps as (
-
-    {% for x in [-1, 0, 1] -%}
-    {% set outer_loop = loop -%}
-    {% for y in [-1, 0, 1] -%}
-    select
-        {{ x }} as step_x,
-        {{ y }} as step_y
-    {{- ' union all' if not (loop.last and outer_loop.last) }}
-    {% endfor -%}
-    {% endfor %}
-),
-
-seen_from_neighbours as (
-
-    select
-        places.*,
-        places.cell_x + neighbour_steps.step_x as seen_from_x,
-        places.cell_y + neighbour_steps.step_y as seen_from_y
-    from places
-    cross join neighbour_steps
 
 ),
 
@@ -61,94 +42,166 @@ same_name as (
     select
         one.identity_key as identity_key_a,
         two.identity_key as identity_key_b,
-        one.name_key as name_key_a,
-        two.name_key as name_key_b,
-        one.is_decided and two.is_decided as is_decided,
         'same_name' as match_rule,
-        {{ same_name_within_m }} as within_m,
-        greatest(one.known_from_run_sequence, two.known_from_run_sequence)
-            as decided_run_sequence,
+        2 as rule_rank,
+        cast(1 as double) as name_similarity,
         {{ haversine_m('one.longitude', 'one.latitude', 'two.longitude', 'two.latitude') }}
             as distance_m
     from places as one
     inner join places as two
         on
-            one.name_key = two.name_key
-            and one.identity_key < two.identity_key
-
-),
-
-similar_name as (
-
-    select
-        one.identity_key as identity_key_a,
-        two.identity_key as identity_key_b,
-        one.name_key as name_key_a,
-        two.name_key as name_key_b,
-        one.is_decided and two.is_decided as is_decided,
-        'similar_name' as match_rule,
-        {{ similar_name_within_m }} as within_m,
-        greatest(one.known_from_run_sequence, two.known_from_run_sequence)
-            as decided_run_sequence,
-        {{ haversine_m('one.longitude', 'one.latitude', 'two.longitude', 'two.latitude') }}
-            as distance_m
-    from places as one
-    inner join seen_from_neighbours as two
-        on
-            one.cell_x = two.seen_from_x
-            and one.cell_y = two.seen_from_y
+            one.spelling = two.spelling
             and one.identity_key < two.identity_key
 
 ),
 
 near as (
 
-    select * from same_name
-    where distance_m <= within_m
-    union all
-    select * from similar_name
-    where distance_m <= within_m
+    select
+        one.identity_key as identity_key_a,
+        two.identity_key as identity_key_b,
+        one.address_key = two.address_key as is_same_address,
+        {{ name_similarity('one.spelling', 'two.spelling') }} as name_similarity,
+        {{ haversine_m('one.longitude', 'one.latitude', 'two.longitude', 'two.latitude') }}
+            as distance_m
+    from places as one
+    cross join {{ nine_cells() }}
+    inner join places as two
+        on
+            one.cell_x + nine_cells.step_x = two.cell_x
+            and one.cell_y + nine_cells.step_y = two.cell_y
+            and one.identity_key < two.identity_key
 
 ),
 
-compared as (
+identity_school_years as (
+
+    select
+        record_school_years.identity_key,
+        record_school_years.school_year_start,
+        record_school_years.held_number,
+        record_school_years.status = 'retracted' as is_retracted,
+        min(records.first_run_sequence) as first_run_sequence,
+        max(records.withdrawn_run_sequence) as withdrawn_run_sequence
+    from record_school_years
+    inner join records
+        on record_school_years.record_key = records.record_key
+    where record_school_years.status in ('held', 'partial_school_year', 'retracted')
+    group by
+        record_school_years.identity_key,
+        record_school_years.school_year_start,
+        record_school_years.held_number,
+        record_school_years.status = 'retracted'
+
+),
+
+-- One follows the other: from one school year held to the next, or within one, where the portal put
+-- another name in the place of one it took back.
+successions as (
+
+    select distinct
+        near.identity_key_a,
+        near.identity_key_b
+    from near
+    inner join identity_school_years as one
+        on near.identity_key_a = one.identity_key
+    inner join identity_school_years as two
+        on near.identity_key_b = two.identity_key
+    where
+        near.is_same_address
+        and (
+            (
+                not one.is_retracted
+                and not two.is_retracted
+                and one.held_number between two.held_number - 1 and two.held_number + 1
+            )
+            or (
+                one.school_year_start = two.school_year_start
+                and one.is_retracted
+                and one.withdrawn_run_sequence <= two.first_run_sequence
+            )
+            or (
+                one.school_year_start = two.school_year_start
+                and two.is_retracted
+                and two.withdrawn_run_sequence <= one.first_run_sequence
+            )
+        )
+
+),
+
+by_rule as (
+
+    select
+        one.identity_key as identity_key_a,
+        two.identity_key as identity_key_b,
+        'same_uai' as match_rule,
+        1 as rule_rank,
+        cast(null as double) as name_similarity,
+        cast(null as double) as distance_m
+    from identity_uais as one
+    inner join identity_uais as two
+        on
+            one.uai = two.uai
+            and one.identity_key < two.identity_key
+
+    union all
 
     select
         identity_key_a,
         identity_key_b,
-        name_key_a,
-        name_key_b,
-        is_decided,
         match_rule,
-        decided_run_sequence,
-        distance_m,
-        {{ name_similarity('name_key_a', 'name_key_b') }} as name_similarity
+        rule_rank,
+        name_similarity,
+        distance_m
+    from same_name
+    where distance_m <= {{ var('same_name_within_m') }}
+
+    union all
+
+    select
+        near.identity_key_a,
+        near.identity_key_b,
+        'same_place' as match_rule,
+        3 as rule_rank,
+        near.name_similarity,
+        near.distance_m
     from near
+    inner join successions
+        on
+            near.identity_key_a = successions.identity_key_a
+            and near.identity_key_b = successions.identity_key_b
+    where near.is_same_address and near.distance_m <= {{ same_place_within_m }}
+
+    union all
+
+    select
+        identity_key_a,
+        identity_key_b,
+        'similar_name' as match_rule,
+        4 as rule_rank,
+        name_similarity,
+        distance_m
+    from near
+    where
+        distance_m <= {{ similar_name_within_m }}
+        and name_similarity >= {{ var('name_similarity_floor') }}
 
 ),
 
--- A person who has spoken about both has spoken about the pair.
 final as (
 
     select
         identity_key_a,
         identity_key_b,
         match_rule,
-        decided_run_sequence,
+        rule_rank,
         name_similarity,
         distance_m
-    from compared
-    where not is_decided and name_similarity >= {{ similar_from }}
+    from by_rule
     qualify
         row_number() over (
             partition by identity_key_a, identity_key_b
-            order by
-                decided_run_sequence asc,
-                match_rule asc,
-                name_similarity desc,
-                distance_m asc,
-                name_key_a asc,
-                name_key_b asc
+            order by rule_rank asc, distance_m asc, name_similarity desc
         ) = 1
 
 )

@@ -2,7 +2,7 @@ with
 
 colleges as (
 
-    select * from {{ ref('stg_opendata_paris__colleges') }}
+    select * from {{ ref('int_school_year__colleges') }}
 
 ),
 
@@ -30,11 +30,16 @@ ips_ap2023 as (
 
 ),
 
+plausible as (
+
+    select * from {{ ref('int_school_year__bounds') }}
+
+),
+
 school_year_starts as (
 
-    select first_school_year_start as school_year_start from colleges
-    union all
-    select last_school_year_start as school_year_start from colleges
+    select school_year_start from colleges
+    where is_whole or (colleges_now > 0 and held_number > 0)
     union all
     select first_school_year_start as school_year_start from sectors
     union all
@@ -52,15 +57,22 @@ school_year_starts as (
 bounds as (
 
     select
-        min(school_year_start) as first_start,
-        max(school_year_start) as last_start
+        min(school_year_starts.school_year_start) as first_start,
+        max(school_year_starts.school_year_start) as last_start
     from school_year_starts
+    cross join plausible
+    -- a source that was loaded without the city's is bound below alone
+    where
+        school_year_starts.school_year_start >= plausible.first_start
+        and school_year_starts.school_year_start
+        <= coalesce(plausible.last_start, school_year_starts.school_year_start)
 
 ),
 
-latest_of_colleges as (
+latest_held as (
 
-    select max(last_school_year_start) as last_start from colleges
+    select max(school_year_start) as school_year_start from colleges
+    where is_whole
 
 ),
 
@@ -79,19 +91,27 @@ offsets as (
 
 ),
 
-final as (
+calendar as (
 
-    select
-        cast(bounds.first_start + offsets.years as integer) as school_year_start,
-        {{ school_year_name('cast(bounds.first_start + offsets.years as integer)') }}
-            as school_year,
-        coalesce(
-            bounds.first_start + offsets.years = latest_of_colleges.last_start, false
-        ) as is_current
+    select cast(bounds.first_start + offsets.years as integer) as school_year_start
     from bounds
     inner join offsets
         on bounds.first_start + offsets.years <= bounds.last_start
-    cross join latest_of_colleges
+
+),
+
+final as (
+
+    select
+        calendar.school_year_start,
+        {{ school_year_name('calendar.school_year_start') }} as school_year,
+        coalesce(calendar.school_year_start = latest_held.school_year_start, false) as is_current,
+        coalesce(colleges.is_whole, false) as is_held,
+        coalesce(not colleges.is_whole and colleges.colleges_now > 0, false) as is_partial
+    from calendar
+    cross join latest_held
+    left join colleges
+        on calendar.school_year_start = colleges.school_year_start
 
 )
 

@@ -12,6 +12,12 @@ identities as (
 
 ),
 
+states as (
+
+    select * from {{ ref('int_college__states') }}
+
+),
+
 spellings as (
 
     select
@@ -24,19 +30,24 @@ spellings as (
     from records
     inner join identities
         on records.identity_key = identities.identity_key
+    inner join states
+        on identities.college_id = states.college_id
 
 ),
 
+-- of two collèges that swapped names each has the other's name, and keeps its id
 final as (
 
     select distinct
-        alias_college_id,
-        college_id,
-        name_key as alias_name,
-        insee_code as alias_insee_code,
-        is_decided
+        spellings.alias_college_id,
+        spellings.college_id,
+        spellings.name_key as alias_name,
+        spellings.insee_code as alias_insee_code,
+        spellings.is_decided
     from spellings
-    where alias_college_id <> college_id
+    left join states as own
+        on spellings.alias_college_id = own.college_id
+    where own.college_id is null
 
 )
 

@@ -8,7 +8,7 @@ arrondissements as (
 
 school_years as (
 
-    select * from {{ ref('int_college__school_years') }}
+    select * from {{ ref('int_college__years_seen') }}
 
 ),
 

@@ -1,14 +1,14 @@
 with
 
-school_years as (
+years_seen as (
 
-    select * from {{ ref('int_college__school_years') }}
+    select * from {{ ref('int_college__years_seen') }}
 
 ),
 
-spine as (
+states as (
 
-    select * from {{ ref('int_school_year__spine') }}
+    select * from {{ ref('int_college__states') }}
 
 ),
 
@@ -18,22 +18,53 @@ uai_links as (
 
 ),
 
-spans as (
+-- What was taken back speaks only for a collège that has nothing else, a partial school year only
+-- for one that no whole school year has.
+latest_held as (
 
     select
-        college_id,
-        min(school_year) as first_school_year,
-        max(school_year) as last_school_year
-    from school_years
-    group by college_id
+        *,
+        {{ directory_name_key('name_key') }} as spelling
+    from years_seen
+    qualify
+        row_number() over (
+            partition by college_id
+            order by
+                case status when 'held' then 1 when 'partial_school_year' then 2 else 3 end,
+                school_year_start desc
+        ) = 1
 
 ),
 
-latest_held as (
+linked as (
 
-    select *
-    from school_years
-    qualify row_number() over (partition by college_id order by school_year_start desc) = 1
+    select
+        *,
+        {{ directory_name_key(normalise_name('directory_name')) }} as directory_spelling
+    from uai_links
+
+),
+
+-- The ministry's name only where it is the city's too: it may still have the one of before.
+named as (
+
+    select
+        latest_held.college_id,
+        case
+            when
+                {{ name_similarity('latest_held.spelling', 'linked.directory_spelling') }}
+                >= {{ var('name_similarity_floor') }}
+                and linked.directory_name like 'Collège %'
+                and linked.directory_name <> upper(linked.directory_name)
+                then linked.directory_name
+            else
+                'Collège ' || {{ ordinary_case(
+                    replace_pattern('latest_held.college_name', '^COLLEGE ', '')
+                ) }}
+        end as display_name
+    from latest_held
+    left join linked
+        on latest_held.college_id = linked.college_id
 
 ),
 
@@ -43,20 +74,23 @@ final as (
         latest_held.college_id,
         uai_links.uai,
         uai_links.uai_match_method,
+        named.display_name,
         latest_held.college_name,
         latest_held.address,
         latest_held.insee_code,
         latest_held.arrondissement_number,
         round(latest_held.longitude, 6) as longitude,
         round(latest_held.latitude, 6) as latitude,
-        spans.first_school_year,
-        spans.last_school_year,
-        spine.is_current as is_open
+        {{ school_year_name('states.first_school_year_start') }} as first_school_year,
+        {{ school_year_name('states.last_school_year_start') }} as last_school_year,
+        states.is_in_current_school_year
+        or (states.is_in_doubt and not states.is_retracted) as is_open,
+        states.is_retracted
     from latest_held
-    inner join spans
-        on latest_held.college_id = spans.college_id
-    inner join spine
-        on latest_held.school_year_start = spine.school_year_start
+    inner join states
+        on latest_held.college_id = states.college_id
+    inner join named
+        on latest_held.college_id = named.college_id
     left join uai_links
         on latest_held.college_id = uai_links.college_id
 

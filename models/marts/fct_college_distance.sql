@@ -2,7 +2,7 @@ with
 
 school_years as (
 
-    select * from {{ ref('fct_college_school_year') }}
+    select * from {{ ref('int_college__school_years') }}
 
 ),
 
@@ -12,8 +12,8 @@ located as (
         school_year,
         college_id,
         {{ city_code('insee_code') }} as city_code,
-        longitude,
-        latitude
+        round(longitude, 6) as longitude,
+        round(latitude, 6) as latitude
     from school_years
     where
         insee_code is not null

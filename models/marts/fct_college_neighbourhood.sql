@@ -2,36 +2,25 @@ with
 
 school_years as (
 
-    select * from {{ ref('fct_college_school_year') }}
+    select * from {{ ref('int_college__school_years') }}
 
 ),
 
 neighbours as (
 
-    select * from {{ ref('int_college__neighbours') }}
+    select * from {{ ref('fct_college_neighbour') }}
 
 ),
 
-nearest as (
-
-    select *
-    from neighbours
-    qualify
-        row_number() over (
-            partition by school_year, college_id
-            order by distance_km, neighbour_college_id
-        ) = 1
-
-),
-
-counted as (
+summed as (
 
     select
         school_year,
         college_id,
-        count(*) as college_count
+        max(case when neighbour_rank = 1 then neighbour_college_id end) as nearest_college_id,
+        min(distance_km) as nearest_km,
+        count(case when distance_km <= 1 then 1 end) as colleges_within_1_km
     from neighbours
-    where distance_km <= 1
     group by school_year, college_id
 
 ),
@@ -41,22 +30,18 @@ final as (
     select
         school_years.college_id,
         school_years.school_year,
-        nearest.neighbour_college_id as nearest_college_id,
-        nearest.distance_km as nearest_km,
-        -- a place nobody knows has no count; a lonely one has none around it
+        summed.nearest_college_id,
+        summed.nearest_km,
+        -- without a point there is no count; with nobody near it is zero
         case
             when school_years.longitude is not null and school_years.latitude is not null
-                then cast(coalesce(counted.college_count, 0) as integer)
+                then cast(coalesce(summed.colleges_within_1_km, 0) as integer)
         end as colleges_within_1_km
     from school_years
-    left join nearest
+    left join summed
         on
-            school_years.school_year = nearest.school_year
-            and school_years.college_id = nearest.college_id
-    left join counted
-        on
-            school_years.school_year = counted.school_year
-            and school_years.college_id = counted.college_id
+            school_years.school_year = summed.school_year
+            and school_years.college_id = summed.college_id
 
 )
 

@@ -1,8 +1,8 @@
 with
 
-school_years as (
+years_seen as (
 
-    select * from {{ ref('int_college__school_years') }}
+    select * from {{ ref('int_college__years_seen') }}
 
 ),
 
@@ -17,9 +17,13 @@ final as (
         arrondissement_number,
         round(longitude, 6) as longitude,
         round(latitude, 6) as latitude,
+        is_place_conflicting,
+        status = 'partial_school_year' as is_partial_school_year,
         is_withdrawn,
-        extracted_at
-    from school_years
+        extracted_at,
+        record_key
+    from years_seen
+    where status <> 'retracted'
 
 )
 

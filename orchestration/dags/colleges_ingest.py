@@ -114,7 +114,9 @@ with DAG(
 ):
     with TaskGroup("extract"):
         extracted = [
-            extract.override(task_id=entry["id"])(entry["id"]) for entry in REGISTRY["datasets"]
+            # A portal's id may hold an `@`, a task's may not.
+            extract.override(task_id=entry["id"].replace("@", "."))(entry["id"])
+            for entry in REGISTRY["datasets"]
         ]
     loaded = load()
     announced = new_data(loaded)

@@ -12,6 +12,7 @@ compared as (
 
     select
         insee_code,
+        coalesce(from_school_year, '') as from_school_year,
         {{ normalise_name('college_name') }} as name_key,
         {{ normalise_name('canonical_name') }} as canonical_name_key
     from decisions
@@ -25,7 +26,7 @@ contradictory as (
         name_key,
         'two canonical names' as problem
     from compared
-    group by insee_code, name_key
+    group by insee_code, name_key, from_school_year
     having count(distinct canonical_name_key) > 1
 
 ),
@@ -41,7 +42,11 @@ chained as (
         on
             one.insee_code = two.insee_code
             and one.canonical_name_key = two.name_key
-    where two.canonical_name_key <> two.name_key
+    -- from a school year on, a name may be handed on: two collèges that swap theirs
+    where
+        two.canonical_name_key <> two.name_key
+        and one.from_school_year = ''
+        and two.from_school_year = ''
 
 )
 

@@ -15,9 +15,9 @@ records as (
 
 ),
 
-spine as (
+record_school_years as (
 
-    select * from {{ ref('int_school_year__spine') }}
+    select * from {{ ref('int_college__record_school_years') }}
 
 ),
 
@@ -38,16 +38,15 @@ real_runs as (
 spelled as (
 
     select distinct
-        spine.school_year,
+        {{ school_year_name('record_school_years.school_year_start') }} as school_year,
         records.insee_code,
         records.name_key
     from records
     inner join real_runs
         on records.first_run_sequence = real_runs.run_sequence
-    inner join spine
-        on
-            spine.school_year_start
-            between records.first_school_year_start and records.last_school_year_start
+    inner join record_school_years
+        on records.record_key = record_school_years.record_key
+    where record_school_years.status = 'held'
 
 )
 

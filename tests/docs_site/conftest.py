@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from docs_site.artifacts import Artifacts, Lineage, Mart
+from docs_site.artifacts import Artifacts
+from docs_site.marts import Lineage, Mart, read_marts
 from docs_site.tools import read_json
 from ingestion.settings import Settings
 from tests.browser import chromium, node, run
@@ -40,7 +41,7 @@ class Site:
 
     def marts(self, artifacts: Artifacts) -> dict[str, Mart]:
         lineage = Lineage(read_json(self.lineage), artifacts)
-        return {mart.name: mart for mart in artifacts.marts(lineage)}
+        return {mart.name: mart for mart in read_marts(artifacts, lineage)}
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 
 from docs_site import pages, tools
 from docs_site.__main__ import main
-from docs_site.artifacts import Origin
 from docs_site.facts import facts_of, read_facts
+from docs_site.fields import fields_read
+from docs_site.marts import Origin
 from docs_site.sources import Counts, DatasetState, Terms, dataset_states
 from ingestion.errors import BuildError
 from ingestion.registry import registry
@@ -92,7 +94,7 @@ def render(site: Site, now: datetime | None = None) -> None:
 def test_downloads_hold_every_row_and_say_what_they_are(site: Site) -> None:
     marts = site.marts(site.artifacts())
     files = site.out / "data" / "files"
-    assert len(list(files.iterdir())) == 4 * len(marts)
+    assert len(list(files.iterdir())) == 6 * len(marts)
     with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
         for name, mart in marts.items():
             rows = database.execute(f"select count(*) from marts.{name}").fetchall()[0][0]
@@ -137,13 +139,36 @@ def test_a_formula_in_a_csv_is_text(site: Site, tmp_path: Path) -> None:
     with open_warehouse(settings, purpose="read").connect() as connection:
         states = dataset_states(connection, artifacts, datetime.now(UTC))
         terms = Terms(tuple(states[dataset] for dataset in mart.datasets))
-        csv_file, _ = pages.downloads.write(
-            connection, mart, terms, tmp_path, exported_at=datetime.now(UTC), is_synthetic=False
+        (csv_file, _, excel), sample = pages.downloads.write(
+            connection,
+            mart,
+            terms,
+            tmp_path,
+            exported_at=datetime.now(UTC),
+            is_synthetic=False,
+            college_names={},
         )
     with csv_file.path.open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file))
     assert (row["address"], row["longitude"]) == ("'=1+1", "-1.5")
     assert csv_file.path.name == "dim_college.csv"
+    with excel.path.open(encoding="utf-8-sig", newline="") as file:
+        row = next(csv.DictReader(file, delimiter=";"))
+    assert (row["address"], row["longitude"]) == ("'=1+1", "-1,5")
+    assert len(sample) == pages.downloads.SAMPLE_ROWS
+
+
+def test_french_excel_reads_the_file_made_for_it(site: Site) -> None:
+    path = site.out / "data" / "files" / "SYNTHETIC_fct_college_distance-excel.csv"
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    metadata = json.loads(path.with_name(f"{path.name}-metadata.json").read_text())
+    assert metadata["dialect"] == {"delimiter": ";"}
+    changes = path.with_name("SYNTHETIC_fct_college_change-excel.csv")
+    with changes.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    assert all(row["college_name"] for row in rows)
+    outlines = path.with_name("SYNTHETIC_dim_arrondissement-excel.csv")
+    assert "boundary_geojson" not in outlines.read_text(encoding="utf-8-sig").splitlines()[0]
 
 
 def test_columns_know_where_they_come_from(site: Site) -> None:
@@ -154,15 +179,19 @@ def test_columns_know_where_they_come_from(site: Site) -> None:
         for column in mart.columns
     }
     assert all(origins.values())
-    assert origins["fct_college_result.success_rate_pct"] == (Origin("dataset", RESULTS),)
-    assert origins["fct_college_school_year.address"] == (Origin("dataset", COLLEGES),)
-    assert origins["fct_college_distance.distance_km"] == (Origin("dataset", COLLEGES),)
+    success = Origin("dataset", RESULTS, ("taux_de_reussite_g",))
+    assert origins["fct_college_result.success_rate_pct"] == (success,)
+    assert origins["fct_college_school_year.address"] == (
+        Origin("dataset", COLLEGES, ("adresse",)),
+    )
+    place = ("geo_shape", "geo_point_2d")
+    assert origins["fct_college_distance.distance_km"] == (Origin("dataset", COLLEGES, place),)
     assert origins["fct_college_distance.school_year"] == (Origin("calendar"),)
     assert origins["fct_source_load.rows_new"] == (Origin("ledger"),)
     assert origins["fct_source_load.versions_in_raw"] == (Origin("ledger"),)
     assert origins["agg_school_year.pair_count"] == (Origin("here"),)
     # through a union, which a newer sqlglot hides from dbt-colibri
-    assert Origin("dataset", COLLEGES) in origins["fct_college_change.from_value"]
+    assert COLLEGES in {origin.name for origin in origins["fct_college_change.from_value"]}
     assert Origin("decisions", "college_identity_decisions") in origins["dim_college.college_id"]
     # by what the columns show, not by all that the model descends from
     assert marts["fct_college_distance"].datasets == (COLLEGES,)
@@ -170,15 +199,76 @@ def test_columns_know_where_they_come_from(site: Site) -> None:
     assert marts["fct_source_load"].datasets == ()
 
 
+def test_fields_are_read_out_of_staging_sql() -> None:
+    sql = """
+    with source as (select record_key, payload from {{ source('p', 'd') }}),
+    typed as (
+        select  -- json_text('payload', 'no_field')
+            record_key,
+            {{ json_text('payload', 'libelle') }} as college_name,
+            cast({{ first_match(json_text('payload', 'session'), '^[0-9]{4}') }} as integer)
+                as session,
+            {{ json_longitude('payload', 'geo_shape', 'geo_point_2d') }} as longitude
+        from source
+    ),
+    final as (select college_name, upper(college_name) || session as title from typed)
+    select * from final
+    """
+    assert fields_read(sql) == {
+        "college_name": ("libelle",),
+        "session": ("session",),
+        "longitude": ("geo_shape", "geo_point_2d"),
+        "title": ("libelle", "session"),
+    }
+
+
+def test_the_search_index_has_every_page_table_and_column(site: Site) -> None:
+    text = (site.out / "search-index.js").read_text(encoding="utf-8")
+    entries = json.loads(text.removeprefix("window.searchIndex=").removesuffix(";\n"))
+    found = {(kind, name) for kind, name, _, _ in entries}
+    marts = site.marts(site.artifacts())
+    assert {("table", name) for name in marts} <= found
+    assert ("column", "fct_college_result.success_rate_pct") in found
+    assert ("model", "int_college__records") in found
+    for _, name, _, href in entries:
+        assert (site.out / href.partition("#")[0]).exists(), name
+
+
+def test_a_site_with_an_address_says_where_its_pages_are(site: Site, tmp_path: Path) -> None:
+    artifacts = site.artifacts()
+    marts = list(site.marts(artifacts).values())
+    with open_warehouse(site.settings, purpose="read").connect() as connection:
+        states = dataset_states(connection, artifacts, datetime.now(UTC))
+        now = datetime.now(UTC)
+        url = "https://example.org/colleges/"
+        count = pages.render_site(tmp_path, connection, artifacts, marts, states, now, url)
+    assert (tmp_path / "sitemap.xml").read_text().count("<loc>") == count
+    page = (tmp_path / "data" / "dim_college.html").read_text()
+    assert f'rel="canonical" href="{url}data/dim_college.html"' in page
+    script = page.partition('<script type="application/ld+json">')[2].partition("</script>")[0]
+    described = json.loads(script)
+    assert described["@type"] == "Dataset"
+    assert described["distribution"][0]["contentUrl"].startswith(f"{url}data/files/")
+    assert "canonical" not in (site.out / "data" / "dim_college.html").read_text()
+
+
 def state(**changes: Any) -> DatasetState:
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    load = {"status": "finished", "extracted_at": now - timedelta(days=100), "rows_new": 1}
+    load = {
+        "status": "finished",
+        "extracted_at": now - timedelta(days=100),
+        "portal_data_processed_at": now - timedelta(days=200),
+        "rows_new": 1,
+    }
     nothing = dict.fromkeys(("rows_changed", "rows_restored", "rows_withdrawn"), 0)
     return replace(
         DatasetState(
             dataset=registry()[COLLEGES],
             cadence="yearly",
-            late_after=timedelta(days=400),
+            late_after=None,
+            published_within=1,
+            first_school_year="2017-2018",
+            last_school_year="2025-2026",
             counts=Counts(10, 10, 1, 9, 9, 9),
             now=now,
             loads=[nothing | load],
@@ -190,16 +280,26 @@ def state(**changes: Any) -> DatasetState:
 @pytest.mark.parametrize(
     ("changes", "timeliness"),
     [
-        ({}, "on_time"),
-        ({"now": datetime(2027, 9, 1, tzinfo=UTC)}, "due"),
-        ({"now": datetime(2028, 1, 1, tzinfo=UTC)}, "late"),
-        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "late_after": None}, "due"),
-        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "cadence": "ended"}, "unscheduled"),
+        # 2026-2027 is expected within itself, so by August 2027
+        ({"now": datetime(2027, 8, 31, tzinfo=UTC)}, "on_time"),
+        ({"now": datetime(2027, 9, 1, tzinfo=UTC)}, "late"),
+        ({"now": datetime(2027, 9, 1, tzinfo=UTC), "published_within": 2}, "on_time"),
+        ({"now": datetime(2028, 9, 1, tzinfo=UTC), "published_within": 2}, "late"),
+        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "published_within": None}, "unscheduled"),
+        ({"now": datetime(2028, 1, 1, tzinfo=UTC), "last_school_year": None}, "unscheduled"),
+        # by the portal's own date, however often it was read since
+        ({"cadence": "daily", "late_after": timedelta(days=90)}, "late"),
+        ({"cadence": "daily", "late_after": timedelta(days=400)}, "on_time"),
         ({"loads": []}, "never"),
     ],
 )
 def test_lateness(changes: dict[str, Any], timeliness: str) -> None:
     assert state(**changes).timeliness == timeliness
+
+
+def test_the_next_school_year_is_expected_by_the_publishers_calendar() -> None:
+    assert state().expected == ("2026-2027", date(2027, 8, 31))
+    assert state(published_within=2).expected == ("2026-2027", date(2028, 8, 31))
 
 
 def test_every_dataset_says_how_often_it_is_published(site: Site) -> None:
@@ -248,7 +348,7 @@ def test_failures_come_first_and_a_late_source_is_badged(site: Site, tmp_path: P
     broken |= {"status": "fail", "message": "Got 3 results", "failures": 3}
     results.write_text(json.dumps(content))
     later = Site(tmp_path / "site", tmp_path, tmp_path / "target")
-    render(later, now=datetime.now(UTC) + timedelta(days=500))
+    render(later, now=datetime.now(UTC) + timedelta(days=2000))
     quality = (later.out / "quality" / "index.html").read_text()
     first, second = quality.index("unique_dim_college_college_id"), quality.index("fields_drifted")
     assert first < second < quality.index('id="freshness"')
@@ -257,7 +357,19 @@ def test_failures_come_first_and_a_late_source_is_badged(site: Site, tmp_path: P
     assert "Got 3 results" in mart
     assert 'badge late">late' in mart
     assert 'badge late">en retard' in (later.out / "index.html").read_text()
-    assert 'badge late">late' not in (site.out / "en" / "index.html").read_text()
+
+
+def test_coverage_comes_first_and_french_has_its_spaces(site: Site) -> None:
+    with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
+        first, last = database.sql(
+            "select min(school_year), max(school_year) from marts.fct_college_result"
+        ).fetchall()[0]
+    english = (site.out / "en" / "index.html").read_text()
+    assert f"{first} to <strong>{last}</strong>" in english
+    french = (site.out / "index.html").read_text()
+    text = re.sub(r"<[^>]*>", "", french.partition("<main")[2])
+    assert not re.findall(r"\w [:;!?»]", text)
+    assert "\u00a0:" in text
 
 
 def test_known_issues_stand_with_the_marts_they_touch(site: Site) -> None:

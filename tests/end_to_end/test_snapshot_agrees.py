@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ingestion.sample import write_sample
 from ingestion.settings import PROJECT_DIR
+from sandbox.sample import write_sample
 from tests.end_to_end.conftest import Home
 
 COLLEGES = "etablissements-scolaires-colleges"

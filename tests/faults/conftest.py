@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,14 +19,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from gridfs import GridFSBucket
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from ingestion.mongod import EmbeddedMongod
-from ingestion.registry import registry
-from ingestion.sample import write_sample
+from ingestion.registry import Dataset, registry
 from ingestion.settings import PROJECT_DIR
+from sandbox.sample import write_sample
 
 TIMEOUT_S = 120
 COLLEGES = "etablissements-scolaires-colleges"
@@ -151,17 +150,15 @@ class Store:
     def histories(self) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
         """Dataset → record key → its versions in the order of runs, whatever the runs' numbers.
 
-        Only versions of finished loads: what else there is must not count.
+        Only versions of finished pulls: what else there is must not count.
         """
         found: dict[str, dict[str, list[tuple[Any, ...]]]] = {}
         with self.mongodb() as database:
             for dataset in registry().values():
-                finished = database["runs"].distinct(
-                    "_id", {f"loads.{dataset.dataset_id}.status": "finished"}
-                )
                 histories: dict[str, list[tuple[Any, ...]]] = {}
                 for version in database[dataset.table].find(
-                    {"run_sequence": {"$in": finished}}, sort=[("run_sequence", 1)]
+                    {"run_sequence": {"$in": finished_runs(database, dataset)}},
+                    sort=[("run_sequence", 1)],
                 ):
                     histories.setdefault(version["record_key"], []).append(
                         (version["content_hash"], version["payload"], version["is_withdrawn"])
@@ -170,35 +167,29 @@ class Store:
         return found
 
     def leftovers(self) -> int:
-        """What is of loads that did not finish, or of nothing, and locks held by nobody."""
+        """What is of pulls that did not finish, or of nothing, and leases held by nobody."""
         count = 0
         with self.mongodb() as database:
             for dataset in registry().values():
-                finished = database["runs"].distinct(
-                    "_id", {f"loads.{dataset.dataset_id}.status": "finished"}
-                )
-                of_others = {"run_sequence": {"$nin": finished}}
+                of_others = {"run_sequence": {"$nin": finished_runs(database, dataset)}}
                 count += database[dataset.table].count_documents(of_others)
                 count += database["quarantine"].count_documents(
-                    {"table": dataset.table, **of_others}
+                    {"table_name": dataset.table, **of_others}
                 )
-            wanted = database["quarantine"].distinct("_id", {"raw": None})
-            files = database["quarantine.files"].distinct("_id")
-            count += len(set(files) ^ set(wanted))
-            count += len(set(database["quarantine.chunks"].distinct("files_id")) ^ set(files))
-            return count + database["locks"].count_documents({})
+            wanted = set(database["quarantine"].distinct("file", {"file": {"$ne": None}}))
+            files = {f"quarantine/{path.name}" for path in self.home.glob("quarantine/*")}
+            return count + len(wanted ^ files) + database["lease"].count_documents({})
 
     def quarantine(self) -> list[tuple[Any, ...]]:
         """All that was kept out, without times and runs, in order; the bytes as their hash."""
+        found = []
         with self.mongodb() as database:
-            files = GridFSBucket(database, bucket_name="quarantine")
-            found = []
             for document in database["quarantine"].find():
-                raw = document["raw"]
-                if is_file := raw is None:
-                    raw = files.open_download_stream(document["_id"]).read()
+                file = document["file"]
+                kept = (self.home / file).read_bytes() if file else document["compressed"]
                 said = ("dataset", "line_number", "record_key", "reason", "detail", "size")
-                found.append((*(document[name] for name in said), is_file, sha256(raw).hexdigest()))
+                digest = sha256(zlib.decompress(kept)).hexdigest()
+                found.append((*(document[name] for name in said), bool(file), digest))
         return sorted(found, key=repr)
 
     def raw(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -243,6 +234,13 @@ class Store:
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+def finished_runs(database: Database[dict[str, Any]], dataset: Dataset) -> list[int]:
+    """The runs whose versions of a dataset count."""
+    return database["source_load"].distinct(
+        "run_sequence", {"dataset": dataset.dataset_id, "status": "finished"}
+    )
 
 
 _TIMES = ("started_at", "finished_at", "extracted_at", "detected_at", "duration_s", "run_id")
@@ -298,13 +296,13 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
 
 @pytest.fixture(scope="session")
 def make_store(
-    mongod: EmbeddedMongod, tmp_path_factory: pytest.TempPathFactory
+    mongod: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], Store]]:
     made: list[Store] = []
 
     def make() -> Store:
         home = tmp_path_factory.mktemp("home")
-        made.append(Store(home, mongod.uri, f"fault_{uuid.uuid4().hex[:12]}"))
+        made.append(Store(home, mongod, f"fault_{uuid.uuid4().hex[:12]}"))
         return made[-1]
 
     yield make

@@ -1,7 +1,4 @@
-"""A MongoDB that lost a part: an error before any write, or a store that heals; raw loses nothing.
-
-Under the command, the runs that follow a loss and what docs/runbook.md then prescribes.
-"""
+"""A MongoDB that lost a part: an error before any write, then what docs/runbook.md prescribes."""
 
 from __future__ import annotations
 
@@ -15,7 +12,6 @@ import pytest
 from pymongo.database import Database
 
 from ingestion.registry import registry
-from ingestion.version_ids import digest
 from tests.faults.conftest import COLLEGES, FEW, Jobs, Store
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,7 +29,7 @@ def versions_in_raw(store: Store) -> set[tuple[Any, ...]]:
     }
 
 
-def all_versions(store: Store) -> list[bytes]:
+def all_versions(store: Store) -> list[int]:
     with store.mongodb() as database:
         return sorted(v["_id"] for v in database[TABLE].find({}, {"_id": 1}))
 
@@ -101,8 +97,11 @@ LOSSES: dict[str, Callable[[Store], object]] = {
 }
 
 
+NOT_COMPLETE = "does not hold the versions its own ledger speaks of"
+
+
 @pytest.mark.parametrize("what", LOSSES)
-def test_what_raw_still_has_is_put_back(
+def test_mongodb_is_filled_from_raw_once_a_person_has_dropped_it(
     what: str,
     jobs: Jobs,
     cloned: Callable[[Store], Store],
@@ -114,21 +113,22 @@ def test_what_raw_still_has_is_put_back(
     LOSSES[what](store)
     left = all_versions(store)
 
-    jobs.refuse(
-        store,
-        "run",
-        "does not hold the versions its own ledger speaks of",
-        datasets=FEW,
-        portal=states[2],
-    )
-    jobs.refuse(store, "load", "do not agree", datasets=FEW)
+    jobs.refuse(store, "run", NOT_COMPLETE, datasets=FEW, portal=states[2])
+    jobs.refuse(store, "load", "do not agree", f"{COLLEGES}, run ", datasets=FEW)
+    jobs.refuse(store, "replay", NOT_COMPLETE, datasets=FEW)
     assert store.raw() == raw
     assert all_versions(store) == left, "a version was written beside those that are gone"
 
-    jobs.succeed(store, "replay", datasets=FEW, apply=True)
-    assert versions_in_raw(store) >= held
+    drop_database(store)
+    jobs.succeed(store, "load", datasets=FEW)
+    assert versions_in_raw(store) == held
     jobs.succeed(store, "run", datasets=FEW, portal=states[2])
     assert end_of(store) == loaded.end
+
+
+def drop_database(store: Store) -> None:
+    with store.mongodb() as database:
+        database.client.drop_database(store.database)
 
 
 @pytest.mark.parametrize("is_superseded", [True, False])
@@ -146,10 +146,8 @@ def test_what_nobody_has_stops_everything_until_a_person_decides(
     lost = lose_version(store, is_superseded=is_superseded, of=TWO if is_superseded else THREE)
     left = all_versions(store)
 
-    for command in ("load", "run"):
-        jobs.refuse(store, command, "its ledger says that", datasets=FEW, portal=states[2])
-    for _ in range(2):
-        refuse_to_replay(jobs, store)
+    for command in ("load", "run", "replay"):
+        jobs.refuse(store, command, NOT_COMPLETE, datasets=FEW, portal=states[2])
     assert store.raw() == raw
     assert all_versions(store) == left
 
@@ -158,9 +156,8 @@ def test_what_nobody_has_stops_everything_until_a_person_decides(
             database[TABLE].insert_one(lost)
         else:
             say_what_is_left(database, lost)
-    jobs.succeed(store, "replay", datasets=FEW, apply=True)
+    jobs.succeed(store, "load", datasets=FEW)
     assert versions_in_raw(store) >= held
-    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
     key = lost["record_key"]
     if has_backup:
         assert end_of(store) == waiting.end
@@ -170,22 +167,10 @@ def test_what_nobody_has_stops_everything_until_a_person_decides(
         assert store.histories()[COLLEGES][key] == [v for v in expected if v != version]
 
 
-def refuse_to_replay(jobs: Jobs, store: Store) -> None:
-    jobs.refuse(
-        store,
-        "replay",
-        "raw does not have them either.",
-        "Nothing was changed.",
-        datasets=FEW,
-        apply=True,
-    )
-
-
 def say_what_is_left(database: Database[dict[str, Any]], lost: dict[str, Any]) -> None:
-    path = f"loads.{COLLEGES}"
-    database["runs"].update_one(
-        {"_id": lost["run_sequence"]},
-        {"$inc": {f"{path}.rows_changed": -1, f"{path}.rows_unchanged": 1}},
+    database["source_load"].update_one(
+        {"run_sequence": lost["run_sequence"], "dataset": COLLEGES},
+        {"$inc": {"rows_changed": -1, "rows_unchanged": 1}},
     )
 
 
@@ -203,26 +188,22 @@ def test_what_both_stores_lost_is_missed(
             [lost["record_key"]],
         )
     held = versions_in_raw(store)
-    jobs.refuse(store, "load", f"run {TWO} wrote ", datasets=FEW)
+    jobs.refuse(store, "load", f"{COLLEGES}, run {TWO}: ", " in the ledger", datasets=FEW)
     job: dict[str, Any] = {"datasets": FEW, "portal": states[1], "options": {"force": True}}
     jobs.refuse(store, "extract", f"run {TWO} wrote ", **job)
-    refuse_to_replay(jobs, store)
+    jobs.refuse(store, "replay", f"run {TWO} wrote ", datasets=FEW)
     assert versions_in_raw(store) == held
 
     with store.mongodb() as database:
         say_what_is_left(database, lost)
-    jobs.succeed(store, "replay", datasets=FEW, apply=True)
+    jobs.succeed(store, "replay", datasets=FEW)
     assert versions_in_raw(store) == held
     jobs.succeed(store, "run", datasets=FEW, portal=states[2])
 
 
-@pytest.mark.parametrize(
-    ("is_dropped", "said"),
-    [(True, "nobody can tell which of them count"), (False, "which its ledger, the collection")],
-)
+@pytest.mark.parametrize("is_dropped", [True, False])
 def test_a_ledger_that_is_gone_or_older_than_the_versions(
     is_dropped: bool,
-    said: str,
     jobs: Jobs,
     cloned: Callable[[Store], Store],
     states: list[Path],
@@ -231,77 +212,15 @@ def test_a_ledger_that_is_gone_or_older_than_the_versions(
     store = cloned(loaded.store)
     raw, left = store.raw(), all_versions(store)
     with store.mongodb() as database:
-        database["runs"].delete_many({} if is_dropped else {"_id": TWO})
-    jobs.refuse(store, "run", said, datasets=FEW, portal=states[2])
-    for command in ("load", "replay"):
-        log = jobs.refuse(store, command, datasets=FEW, apply=True)
-        assert (said if is_dropped else "knows nothing") in " ".join(log.split())
+        database["source_load"].delete_many({} if is_dropped else {"run_sequence": TWO})
+    gone = "nobody can tell which of them count"
+    said = {"run": NOT_COMPLETE, "load": "knows nothing", "replay": NOT_COMPLETE}
+    for command, words in said.items():
+        words = gone if is_dropped else words
+        jobs.refuse(store, command, words, datasets=FEW, portal=states[2])
     assert store.raw() == raw
     assert all_versions(store) == left
 
-    with store.mongodb() as database:
-        database.client.drop_database(store.database)
+    drop_database(store)
     jobs.succeed(store, "run", datasets=FEW, portal=states[2])
     assert end_of(store) == loaded.end
-
-
-def test_what_was_altered_is_taken_out_by_hand_and_put_back_from_raw(
-    jobs: Jobs,
-    cloned: Callable[[Store], Store],
-    states: list[Path],
-    loaded: SimpleNamespace,
-) -> None:
-    store = cloned(loaded.store)
-    raw, held = store.raw(), versions_in_raw(store)
-    with store.mongodb() as database:
-        altered = database[TABLE].find_one_and_update(
-            {"run_sequence": TWO, "is_withdrawn": False}, {"$set": {"payload": '{"libelle":"X"}'}}
-        )
-    assert altered
-    jobs.refuse(
-        store,
-        "replay",
-        "were altered in MongoDB",
-        f"{altered['record_key']} of run {TWO}",
-        datasets=FEW,
-        apply=True,
-    )
-    assert store.raw() == raw
-
-    with store.mongodb() as database:
-        database[TABLE].delete_one({"record_key": altered["record_key"], "run_sequence": TWO})
-    jobs.succeed(store, "replay", datasets=FEW, apply=True)
-    assert versions_in_raw(store) == held
-    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
-    assert end_of(store) == loaded.end
-
-
-@pytest.mark.parametrize("where", ["loaded", "waiting"])
-def test_the_ids_of_old_code_are_brought_up_to_date(
-    where: str,
-    jobs: Jobs,
-    cloned: Callable[[Store], Store],
-    states: list[Path],
-    request: pytest.FixtureRequest,
-) -> None:
-    """24 bytes, of run and key; the store does not say which layout it has."""
-    before: SimpleNamespace = request.getfixturevalue(where)
-    store = cloned(before.store)
-    held = versions_in_raw(store)
-    with store.mongodb() as database:
-        for table in (registry()[dataset_id].table for dataset_id in FEW):
-            versions = list(database[table].find())
-            for version in versions:
-                run, key = version["run_sequence"], version["record_key"]
-                version["_id"] = run.to_bytes(8, "big") + digest(key)
-            database[table].delete_many({})
-            database[table].insert_many(versions)
-        database["store"].update_one({"_id": "store"}, {"$unset": {"id_layout": ""}})
-
-    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
-    assert end_of(store) == before.end
-    held |= versions_in_raw(store)
-    jobs.succeed(store, "replay", datasets=FEW, apply=True)
-    assert versions_in_raw(store) == held
-    jobs.succeed(store, "run", datasets=FEW, portal=states[2])
-    assert end_of(store) == before.end

@@ -28,15 +28,17 @@ DRIFTING = "fr-en-ips-colleges-ap2023"
 """Lacks fields of the registry in the sample."""
 TWO = [COLLEGES, DRIFTING]
 SPITEFUL = """
-import functools, os
-import ingestion.replay_portal as portal
+import functools, json, os
+import sandbox.portal
 from ingestion.cli import main
+from tests.faulty_portal import FaultyHandler, FaultyPortal
 
 def repeat(handler):
-    handler._answer_json(400, {"message": f"not with {handler.headers['Authorization']}"})
+    told = {"message": f"not with {handler.headers['Authorization']}"}
+    handler.answer(400, json.dumps(told).encode(), "application/json")
 
-portal._Handler._answer_unauthorized = repeat
-portal.ReplayPortal = functools.partial(portal.ReplayPortal, api_key=os.environ["WANTED_KEY"])
+FaultyHandler.answer_unauthorized = repeat
+sandbox.portal.ReplayPortal = functools.partial(FaultyPortal, api_key=os.environ["WANTED_KEY"])
 main()
 """
 """The command, and a portal that asks for a key and repeats a wrong one in its refusal; of a 401

@@ -19,9 +19,10 @@ from typing import Any
 
 import pytest
 
-from ingestion.document_store import DocumentStore
-from ingestion.mongod import EmbeddedMongod, connect
+from ingestion.lock import Lease
+from ingestion.mongodb import connect
 from ingestion.settings import PROJECT_DIR, Settings
+from sandbox.mongod import embedded
 from tests.browser import absent
 from tests.faults.conftest import COLLEGES, FEW, Jobs, Store, rewritten, spread
 
@@ -70,8 +71,8 @@ def own(home: Path, like: Store | None = None) -> Store:
 
 def ends_with(store: Store) -> tuple[Any, int]:
     """The histories and the leftovers in a home's own server."""
-    with EmbeddedMongod(store.home) as mongod:
-        opened = Store(store.home, mongod.uri, "paris_colleges")
+    with embedded(store.home) as uri:
+        opened = Store(store.home, uri, "paris_colleges")
         return opened.histories(), opened.leftovers()
 
 
@@ -81,12 +82,12 @@ def restarted_when_killed(home: Path) -> Iterator[None]:
     done = threading.Event()
 
     def watch() -> None:
-        with EmbeddedMongod(home):
+        with embedded(home):
             pid = int((home / "mongodb" / "data" / "mongod.lock").read_text())
             ready.set()
             while not done.is_set() and Path(f"/proc/{pid}").exists():
                 time.sleep(0.05)
-        with EmbeddedMongod(home):
+        with embedded(home):
             done.wait()
 
     ready = threading.Event()
@@ -240,7 +241,7 @@ def test_files_may_grow_no_further(
     embedded = own(short / "home")
     full = jobs.run(embedded, "extract", mongodb_uri=None, file_mb=12, **pull)
     assert (full["signal"], full["exit"]) == (0, 1), full["log"]
-    assert "Its files may grow no further (`ulimit -f`)" in full["log"]
+    assert "Its files may grow no further: lift `ulimit -f`" in full["log"]
     jobs.succeed(embedded, "extract", mongodb_uri=None, **pull)
     assert ends_with(embedded) == (large_end.histories, 0)
 
@@ -274,15 +275,15 @@ def test_two_runs_at_once(jobs: Jobs, make_store: Callable[[], Store], states: l
         )  # fmt: skip
 
     settings = Settings(home=store.home, target="duckdb", mongodb_uri=store.uri)
-    with connect(settings) as database, DocumentStore(database).lock("the first"):
+    with connect(settings) as database, Lease(database, "the first"):
         refused = second()
     assert refused.returncode == 3
     assert f"`the first` holds this store: process {os.getpid()} on" in refused.stderr
     assert platform.node() in refused.stderr
     assert "Traceback" not in refused.stderr
 
-    killed = jobs.run(store, "extract", datasets=FEW, portal=states[0], kill_at=30)
+    killed = jobs.run(store, "extract", datasets=FEW, portal=states[0], kill_at=10)
     assert killed["signal"], killed
     taken = second()
     assert taken.returncode == 0, taken.stderr
-    assert "taking over the lock of `extract`" in taken.stderr
+    assert "taking over from process" in taken.stderr

@@ -10,13 +10,13 @@ k".
 One JSON object a line on standard input: ``home``, ``mongodb_uri``, ``command`` (``extract``,
 ``load``, ``run`` or ``replay``; ``dbt`` with ``arguments``, of a server started with that word),
 and as needed ``portal`` (a state), ``is_live`` (that state answers as the live portal does: it
-lacks nothing by design), ``datasets`` (ids), ``options`` (of `ExtractOptions`), ``apply`` (of a
-replay), ``wire`` (the command whose steps are counted), ``kill_at`` (event, or [kind, n]),
-``kill_after_s``, ``kill_mongod`` (true: the home's own server is ended at event ``kill_at`` in
-place of this process), ``faults`` (of the replay portal), ``portal_key`` (that it asks for),
-``attempts`` (of the client, a request), ``api_keys``, ``clock_days`` (added to every time this
-process reads), ``file_mb`` (no file may grow beyond it). The answer: ``signal``, ``exit``,
-``events`` (their kinds, in order), ``log``, ``results`` (dataset id → what became of it).
+lacks nothing by design), ``datasets`` (ids), ``options`` (of `PullOptions`), ``wire`` (the command
+whose steps are counted), ``kill_at`` (event, or [kind, n]), ``kill_after_s``, ``kill_mongod``
+(true: the home's own server is ended at event ``kill_at`` in place of this process), ``faults`` (of
+the replay portal), ``portal_key`` (that it asks for), ``attempts`` (of the client, a request),
+``api_keys``, ``clock_days`` (added to every time this process reads), ``file_mb`` (no file may grow
+beyond it). The answer: ``signal``, ``exit``, ``events`` (their kinds, in order), ``log``,
+``results`` (dataset id → what became of it).
 """
 
 from __future__ import annotations
@@ -85,17 +85,8 @@ def _command(command: Any, name: str) -> str:
     if "__" in collection:
         is_tombstone = name == "insert" and command["documents"][0]["is_withdrawn"]
         return f"{name} {'tombstones' if is_tombstone else 'versions'}"
-    if name == "createIndexes":
-        return f"{name} {'of GridFS' if '.' in collection else 'of the store'}"
-    if (name, collection) == ("update", "runs"):
-        values = command["updates"][0]["u"]["$set"]
-        for path, value in values.items():
-            if path == "status":
-                return f"ledger: run {value}"
-            if path.endswith(".status"):
-                return f"ledger: load {'committed' if value == 'finished' else value}"
-            if path.count(".") == 1:
-                return f"ledger: load {value['status']}"
+    if (name, collection) == ("update", "source_load"):
+        return f"ledger: {command['updates'][0]['u']['$set']['status']}"
     return f"{name} {collection}"
 
 
@@ -104,7 +95,7 @@ def _wire_mongodb(wire: Tripwire) -> None:
     from pymongo import monitoring
 
     class Commands(monitoring.CommandListener):
-        writes = frozenset({"insert", "update", "delete", "findAndModify", "createIndexes"})
+        writes = frozenset({"insert", "update", "delete", "createIndexes", "renameCollection"})
         sent: dict[int, str]
 
         def __init__(self) -> None:
@@ -127,46 +118,21 @@ def _wire_mongodb(wire: Tripwire) -> None:
 
 
 def _wire_extract(wire: Tripwire) -> None:
-    """Every write to MongoDB, every step of dlt, every page of the stream."""
+    """Every write to MongoDB, every step of dlt, the pull into a file."""
     import dlt
 
-    import ingestion.extract
+    import ingestion.portal
 
     _wire_mongodb(wire)
     for step in ("extract", "normalize", "load"):
         wire.wrap(dlt.Pipeline, step)
-    wire.wrap(ingestion.extract, "_table", lambda *_: "page of the stream")
+    wire.wrap(ingestion.portal.PortalClient, "spool")
 
 
-def _statement(whose: str) -> Callable[..., str]:
+def _statement(_: Any, sql: str, *__: Any, **___: Any) -> str:
     """Names a statement by its first word, and by its table where that decides something."""
-
-    def told(_: Any, sql: str, *__: Any, **___: Any) -> str:
-        ledger = " ledger" if sql.startswith("insert") and "_source_load" in sql else ""
-        return f"{whose}: {sql.split(maxsplit=1)[0].lower()}{ledger}"
-
-    return told
-
-
-class _Wired:
-    """A DuckDB connection, each of whose statements is an event before and after."""
-
-    def __init__(self, wire: Tripwire, driver: Any) -> None:
-        self._wire = wire
-        self._driver = driver
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._driver, name)
-
-    def cursor(self) -> Any:
-        return _Wired(self._wire, self._driver.cursor())
-
-    def execute(self, sql: str, *args: Any) -> Any:
-        step = _statement("warehouse")(self, sql)
-        self._wire.pass_(f"before {step}")
-        result = self._driver.execute(sql, *args)
-        self._wire.pass_(f"after {step}")
-        return result
+    ledger = " ledger" if sql.startswith("insert") and "_source_load" in sql else ""
+    return f"sql: {sql.split(maxsplit=1)[0].lower()}{ledger}"
 
 
 def _wire_load(wire: Tripwire) -> None:
@@ -175,16 +141,7 @@ def _wire_load(wire: Tripwire) -> None:
     from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
-    from ingestion.warehouse import Connection
-
-    opened = Connection.__init__
-
-    def wired(self: Connection, warehouse: Any, driver: Any) -> None:
-        opened(self, warehouse, _Wired(wire, driver))
-
-    Connection.__init__ = wired  # type: ignore[method-assign]
-    for name in ("execute_sql", "execute_many"):
-        wire.wrap(DuckDbSqlClient, name, _statement("dlt") if name == "execute_sql" else None)
+    wire.wrap(DuckDbSqlClient, "execute_sql", _statement)
     wire.wrap(DuckDbSqlClient, "commit_transaction")
     wire.wrap(DuckDbCopyJob, "run")
     for step in ("extract", "normalize", "load"):
@@ -194,13 +151,13 @@ def _wire_load(wire: Tripwire) -> None:
 def _misbehave(job: dict[str, Any]) -> None:
     """Let the replay portal do what the job says, and the client wait less for it."""
     import ingestion.portal
-    import ingestion.replay_portal
+    import sandbox.portal
     from ingestion.portal import PortalClient, Timeouts
-    from ingestion.replay_portal import Fault, ReplayPortal
+    from tests.faulty_portal import Fault, FaultyPortal
 
     faults = [Fault(**fault) for fault in job.get("faults", ())]
-    ingestion.replay_portal.ReplayPortal = functools.partial(  # type: ignore[misc]
-        ReplayPortal, faults=faults, api_key=job.get("portal_key")
+    sandbox.portal.ReplayPortal = functools.partial(  # type: ignore[misc]
+        FaultyPortal, faults=faults, api_key=job.get("portal_key")
     )
     ingestion.portal.PortalClient = functools.partial(  # type: ignore[misc]
         PortalClient,
@@ -214,29 +171,30 @@ def _misbehave(job: dict[str, Any]) -> None:
 
 def _is_live(wanted: bool) -> None:
     """Let a recorded state be read as if it were the live portal."""
-    import ingestion.extract
+    from ingestion.pull import Puller
 
-    inner = ingestion.extract.extract_dataset
+    inner = Puller.pull
 
-    def extract_dataset(*args: Any, options: Any, **kwargs: Any) -> Any:
-        options = replace(options, is_recorded_state=not wanted)
-        return inner(*args, options=options, **kwargs)
+    def pull(self: Puller, *args: Any) -> Any:
+        self.options = replace(self.options, is_recorded_state=not wanted)
+        return inner(self, *args)
 
-    ingestion.extract.extract_dataset = extract_dataset  # type: ignore[assignment]
+    Puller.pull = pull  # type: ignore[method-assign]
 
 
 def _shift_clock(days: float) -> None:
     """Every time this process reads, for the ledger and for its decisions, is so much off."""
-    import ingestion.document_store
-    import ingestion.extract
+    import ingestion.portal
+    import ingestion.pull
+    import ingestion.store
 
     class Shifted(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(days=days)
 
-    ingestion.document_store.datetime = Shifted  # type: ignore[misc]
-    ingestion.extract.datetime = Shifted  # type: ignore[attr-defined]
+    for module in (ingestion.portal, ingestion.pull, ingestion.store):
+        module.datetime = Shifted  # type: ignore[attr-defined]
     wall_clock = time.time
     time.time = lambda: wall_clock() + days * 86_400
 
@@ -244,7 +202,7 @@ def _shift_clock(days: float) -> None:
 def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     from ingestion import pipeline
     from ingestion.errors import CollegesError
-    from ingestion.extract import ExtractOptions
+    from ingestion.pull import PullOptions
     from ingestion.registry import registry
     from ingestion.settings import Settings
 
@@ -282,17 +240,16 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     states = [Path(job["portal"])] if job.get("portal") else []
     try:
         if job["command"] == "replay":
-            pipeline.replay(settings, datasets, apply=job.get("apply", False))
-            os._exit(0)
+            outcome = pipeline.replay(settings, datasets)
         elif job["command"] == "load":
             outcome = pipeline.load(settings, datasets)
         else:
-            step = pipeline.extract if job["command"] == "extract" else _run
+            step = pipeline.pull if job["command"] == "extract" else _run
             outcome = step(
                 settings,
                 datasets,
                 portal_states=states,
-                options=ExtractOptions(**job.get("options", {})),
+                options=PullOptions(**job.get("options", {})),
             )
     except CollegesError as error:
         logging.exception("the command failed")
@@ -352,12 +309,10 @@ def _import_pipeline() -> None:
     import pandas as pd  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
-    import ingestion.extract
     import ingestion.load
-    import ingestion.pipeline  # noqa: F401
-    from ingestion.document_store import import_pymongoarrow
-
-    import_pymongoarrow()
+    import ingestion.pipeline
+    import ingestion.portal
+    import ingestion.reconcile  # noqa: F401
 
 
 def main() -> None:

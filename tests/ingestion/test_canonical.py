@@ -17,7 +17,6 @@ import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from ingestion.canonical import (
     MAX_DEPTH,
     MAX_KEY_BYTES,
@@ -336,6 +335,18 @@ def test_no_key(record: dict[str, Any], reason: Reason) -> None:
     with pytest.raises(BadRecordError) as caught:
         record_key(record, ["k"])
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("empty", [{"l": None}, {"l": ""}, {"l": " \t"}, {}])
+def test_a_part_of_the_key_may_be_null(empty: dict[str, Any]) -> None:
+    record = {"k": "A", **empty}
+    assert record_key(record, ("k", "l"), ["l"]) == '["A",null]'
+    assert salvage_key(json.dumps(record).encode(), ("k", "l"), ["l"]) == '["A",null]'
+    with pytest.raises(BadRecordError):
+        record_key(record, ("k", "l"))
+    with pytest.raises(BadRecordError) as caught:
+        record_key({"k": None, "l": "B"}, ("k", "l"), ["l"])
+    assert caught.value.reason == Reason.KEY_NULL
 
 
 @pytest.mark.parametrize(

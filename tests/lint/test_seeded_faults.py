@@ -14,7 +14,14 @@ from ingestion.settings import PROJECT_DIR
 
 pytestmark = pytest.mark.timeout(600)
 
-INSTALLED = (".venv", ".venv-artifacts", ".github/node_modules", "dashboard/node_modules")
+INSTALLED = (
+    ".venv",
+    ".venv-artifacts",
+    ".venv-dbt2",
+    ".github/node_modules",
+    "benchmarks/duckdb/node_modules",
+    "dashboard/node_modules",
+)
 MODEL = "models/marts/dim_school_year.sql"
 
 
@@ -78,6 +85,54 @@ FAULTS = [
     ),
     Fault("sqlfluff", "lint-sql", MODEL, "select *", "SELECT *", "CP01"),
     Fault("sqlfluff, Snowflake", "lint-sql-snowflake", MODEL, "from", "positional join", "PRS"),
+    Fault(
+        "sqlfluff, macros",
+        "lint-macros",
+        "macros/city_code.sql",
+        "left({{ insee_code }}, length({{ insee_code }}) - 2)",
+        "LEFT({{ insee_code }}, length({{ insee_code }}) - 2)::varchar",
+        "city_code (duckdb): CV11",
+    ),
+    Fault(
+        "sqlfluff, macros of Snowflake",
+        "lint-macros",
+        "macros/first_match.sql",
+        "regexp_substr({{ text }}",
+        "REGEXP_SUBSTR({{ text }}",
+        "first_match (snowflake): CP03",
+    ),
+    Fault(
+        "macros described",
+        "lint-macros",
+        "macros/college_id.sql",
+        "college_id(identity_key)",
+        "college_id(identity_key, salt)",
+        "college_id: takes",
+    ),
+    Fault(
+        "sqlfluff, snapshots",
+        "lint-macros",
+        "snapshots/college_ids_published.sql",
+        "select\n",
+        "SELECT\n",
+        "college_ids_published (duckdb): CP01",
+    ),
+    Fault(
+        "dbt Core 2, parse",
+        "lint-dbt2",
+        "models/marts/dim_college.yml",
+        "semantic_model: {enabled: true}",
+        "semantic_model: true",
+        "semantic_model",
+    ),
+    Fault(
+        "dbt Core 2, compile",
+        "lint-dbt2",
+        MODEL,
+        "with\n",
+        "{{ exceptions.raise_compiler_error('seeded') if execute }}\nwith\n",
+        "seeded",
+    ),
 ]
 
 
@@ -116,6 +171,8 @@ def make(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_fault_is_found(fault: Fault, copy: Path) -> None:
     if fault.target == "lint-node" and not (copy / ".github/node_modules").exists():
         pytest.skip("Node.js tools are not installed: make lint installs them where npm is")
+    if fault.target == "lint-dbt2" and not (copy / "benchmarks/duckdb/node_modules").exists():
+        pytest.skip("dbt Core 2's DuckDB is not installed: make lint installs it where npm is")
     if fault.tool == "mypy" and (PROJECT_DIR / ".mypy_cache").exists():
         # only to be faster
         shutil.copytree(PROJECT_DIR / ".mypy_cache", copy / ".mypy_cache")

@@ -282,7 +282,7 @@ class Marts:
             test = waiting.pop(test_id)
             if set(test.parents).intersection(self.failed):
                 continue
-            result = self._run_test(test)
+            result = self.test_node(test)
             if result.outcome == "error":
                 self.failed[test_id] = f"{result.failures} rows"
 
@@ -408,15 +408,16 @@ class Marts:
     def test(self, name: str) -> Result:
         """Run one data test by its dbt name."""
         (node,) = [test for test in self.project.tests.values() if test.name == name]
-        return self._run_test(node)
+        return self.test_node(node)
 
     def run_tests(self, tests: Iterable[Node] | None = None) -> dict[str, Result]:
         """Those data tests (all by default) that warn or fail, by name."""
         chosen = self.project.tests.values() if tests is None else tests
-        results = (self._run_test(test) for test in chosen)
+        results = (self.test_node(test) for test in chosen)
         return {result.name: result for result in results if result.outcome != "pass"}
 
-    def _run_test(self, node: Node) -> Result:
+    def test_node(self, node: Node) -> Result:
+        """Run one data test."""
         config = node.config
         limit = f" limit {config['limit']}" if config.get("limit") else ""
         failures, is_error, is_warning = self.connection.execute(

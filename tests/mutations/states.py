@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sandbox.sample import write_sample
 
-from ingestion.sample import write_sample
 from ingestion.settings import PROJECT_DIR
 
 COLLEGES = "etablissements-scolaires-colleges"

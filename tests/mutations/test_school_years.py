@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.mutations.colleges import (
+    CURRENT,
+    NEXT_YEAR,
+    OPEN,
+    OPENED_OR_CLOSED,
+    THIS_YEAR,
+    later,
+    now,
+    past,
+)
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, synthetic
+from tests.mutations.states import COLLEGES, SECTORS, State, recorded, synthetic
+
+NOT_COUNTED = (
+    "select reason, count(*) from marts.rpt_college_record_not_counted group by 1 order by 1"
+)
+
+
+def _next_year_of(count: int) -> State:
+    names = sorted(str(r["libelle"]) for r in now().records[COLLEGES])[:count]
+    return now().next_school_year(NEXT_YEAR, THIS_YEAR, lambda r: r["libelle"] in names)
+
+
+def _mistyped(label: str, reason: str) -> Case:
+    """VALMY's school year written otherwise: nobody closes, whatever the label is."""
+    return Case(
+        name="mistyped_" + "".join(c if c.isalnum() else "_" for c in label),
+        concludes="VALMY closed, or all others did",
+        states=lambda: [
+            past(),
+            now().edit(COLLEGES, {"libelle": "VALMY"}, {"annee_scol": label}),
+        ],
+        expect={
+            OPEN: [(114,)],
+            CURRENT: [(THIS_YEAR,)],
+            OPENED_OR_CLOSED: [],
+            NOT_COUNTED: [(reason, 1)],
+            "select count(*) from marts.dim_school_year where school_year > '2025'": [(0,)],
+        },
+        warns=["college_records_not_counted"],
+    )
+
 
 CASES = distinct(
     Case(
@@ -20,8 +62,151 @@ CASES = distinct(
             "select count(*) from marts.dim_college where is_open": [(114,)],
         },
     ),
+    Case(
+        name="three_early_records_of_the_next_year_close_nobody",
+        concludes="111 of 114 collèges closed",
+        states=lambda: [past(), _next_year_of(3)],
+        expect={
+            OPEN: [(114,)],
+            CURRENT: [(THIS_YEAR,)],
+            OPENED_OR_CLOSED: [],
+            NOT_COUNTED: [("partial_school_year", 3)],
+            "select is_partial, is_held from marts.dim_school_year"
+            f" where school_year = '{NEXT_YEAR}'": [(True, False)],
+            "select count(*) from marts.fct_college_school_year where is_partial_school_year": [
+                (3,)
+            ],
+            f"select count(*) from marts.fct_college_distance where school_year = '{NEXT_YEAR}'": [
+                (0,)
+            ],
+        },
+        warns=["college_records_not_counted"],
+    ),
+    Case(
+        name="a_year_of_a_hundred_is_not_whole",
+        concludes="14 collèges closed",
+        states=lambda: [past(), _next_year_of(100)],
+        expect={OPEN: [(114,)], CURRENT: [(THIS_YEAR,)], OPENED_OR_CLOSED: []},
+        warns=["college_records_not_counted"],
+    ),
+    Case(
+        name="a_year_of_110_is_whole",
+        concludes="that the portal never closes a collège",
+        states=lambda: [past(), _next_year_of(110)],
+        expect={
+            OPEN: [(110,)],
+            CURRENT: [(NEXT_YEAR,)],
+            "select change_type, count(*) from marts.fct_college_change"
+            f" where school_year = '{NEXT_YEAR}' group by 1": [("closed", 4)],
+        },
+        passes=["college_records_not_counted"],
+    ),
+    Case(
+        name="a_partial_year_counts_once_it_is_whole",
+        concludes="that collèges opened which were published later",
+        states=lambda: [past(), _next_year_of(3), later()],
+        expect={OPEN: [(114,)], CURRENT: [(NEXT_YEAR,)], OPENED_OR_CLOSED: []},
+        passes=["college_records_not_counted"],
+    ),
+    Case(
+        name="a_partial_year_taken_back_is_gone",
+        concludes="that a school year was published which was not",
+        states=lambda: [past(), _next_year_of(3), now().at("2024-11-20")],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            NOT_COUNTED: [("retracted", 3)],
+            f"select count(*) from marts.dim_school_year where school_year = '{NEXT_YEAR}'": [(0,)],
+        },
+        passes=["college_records_not_counted"],
+    ),
+    Case(
+        name="the_order_of_loading_does_not_matter",
+        concludes="another history, because the older extraction was read later",
+        states=lambda: [_next_year_of(3), past().at("2024-11-20")],
+        expect={OPEN: [(114,)], CURRENT: [(THIS_YEAR,)], OPENED_OR_CLOSED: []},
+    ),
+    Case(
+        name="a_mistyped_sector_makes_no_school_year",
+        concludes="thirty school years without a collège",
+        states=lambda: [
+            past(),
+            now().edit(
+                SECTORS,
+                lambda r: r["libelle"] == now().records[SECTORS][0]["libelle"],
+                {"annee_scol": "2052-2053"},
+            ),
+        ],
+        expect={"select max(school_year) from marts.dim_school_year": [(THIS_YEAR,)]},
+    ),
+    Case(
+        name="an_erased_past_stays_held",
+        concludes="that 114 collèges opened in 2023-2024",
+        states=lambda: [past(), now()],
+        expect={
+            OPENED_OR_CLOSED: [],
+            "select count(*) from marts.dim_school_year where is_held": [(6,)],
+            "select count(*) from marts.rpt_college_record_not_counted": [(0,)],
+        },
+        passes=["college_records_not_counted", "college_identity_conflicts"],
+    ),
+    Case(
+        name="a_year_typed_wrong_the_next_day_closes_nobody",
+        concludes="VALMY closed",
+        states=lambda: [
+            past(),
+            now(),
+            now()
+            .edit(COLLEGES, {"libelle": "VALMY"}, {"annee_scol": "2032-2033"})
+            .at("2024-11-19"),
+        ],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select count(*) from marts.fct_college_school_year"
+            f" where school_year = '{THIS_YEAR}'": [(114,)],
+        },
+        warns=["college_records_not_counted"],
+    ),
+    Case(
+        name="sectors_of_years_without_collèges_of_their_own_load".replace("è", "e"),
+        concludes="that a portal of sectors alone cannot be read",
+        states=lambda: [recorded("2021-01"), past(), recorded("2022-02"), recorded("2024-11")],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select school_year, count(*) > 100 from marts.fct_sector_school_year"
+            " group by 1 order by 1": [
+                ("2017-2018", True),
+                ("2020-2021", True),
+                ("2021-2022", True),
+                ("2023-2024", True),
+            ],
+        },
+    ),
+    _mistyped("2052-2053", "implausible_school_year"),
+    _mistyped("2003-2004", "implausible_school_year"),
+    _mistyped("2022-2023", "partial_school_year"),
+    _mistyped("2024-2025", "partial_school_year"),
+    _mistyped("2020-2031", "unknown_label"),
+    _mistyped("2023-2024 (maj 2027)", "unknown_label"),
+    _mistyped("23-24", "unknown_label"),
+    _mistyped("2023", "unknown_label"),
 )
 
 
 def test_case(case: Case, project: Project) -> None:
     case.check(project)
+
+
+@pytest.mark.parametrize("label", ["2023/24", "2023–2024", "20232024", "Rentrée 2023"])
+def test_known_shapes(label: str, project: Project) -> None:
+    Case(
+        name="known_shape",
+        concludes="114 closures, because the year is written in another way",
+        states=lambda: [
+            past(),
+            now().edit(COLLEGES, {"annee_scol": THIS_YEAR}, {"annee_scol": label}),
+        ],
+        expect={OPEN: [(114,)], CURRENT: [(THIS_YEAR,)], OPENED_OR_CLOSED: []},
+    ).check(project)

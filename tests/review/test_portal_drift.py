@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from click.testing import CliRunner
 
-from ingestion.sample import write_sample
 from review.github import AUTHOR
 from review.portal_drift import LABEL, TITLE, findings, main
+from sandbox.sample import write_sample
 from tests.review.fake_github import JsonHandler, serving
 
 REPOSITORY = "city/colleges"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from review.__main__ import review
 from review.compare import Comparison
 from review.render import LIMIT, Report, block, code, percent, render, verdict
 from tests.review.conftest import Repository
@@ -184,3 +185,20 @@ def test_report_stays_below_the_limit() -> None:
     found = Comparison(tests_lost=["z" * 300] * 5000, undocumented=["m.c"] * 5000)
     text = render(Report("main", "a" * 40, "b", "raw", None, "", side, found))
     assert len(text) < LIMIT + 500
+
+
+def test_a_base_that_moved_is_not_the_authors(repository: Repository) -> None:
+    """As in CI: the branch merged into a base that has a commit more than where it left."""
+    run = repository.git
+    run("switch", "--quiet", "--create", "branch")
+    repository.edit("models/marts/dim_place.yml", "In all.", "All of it.")
+    run("commit", "--all", "--quiet", "--message", "a word")
+    run("switch", "--quiet", "main")
+    repository.edit("models/marts/dim_place.sql", "sum(cost)", "round(sum(cost))")
+    run("commit", "--all", "--quiet", "--message", "somebody else's")
+    run("switch", "--quiet", "--detach", "main")
+    run("merge", "--quiet", "--no-ff", "--message", "merge", "branch")
+    folder = repository.path.parent
+    report = review(repository.path, "HEAD^1", folder / "given.duckdb", folder / "out", "")
+    assert report.comparison.edited == {}
+    assert verdict(report) == "✅ No difference in 4 tables"

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
 from ingestion.document_store import DocumentStore
+from ingestion.raw_files import RawFiles
+from ingestion.replay import replay
+
 from ingestion.errors import LockedError, ReconciliationError, WarehouseError
 from ingestion.load import load_warehouse, reconcile
-from ingestion.raw_files import RawFiles
 from ingestion.registry import registry
-from ingestion.replay import replay
 from ingestion.settings import Settings
 from tests.ingestion.test_load import ARRONDISSEMENTS, BOTH, COLLEGES, begin, college, pull
 from tests.snowflake.conftest import Fake

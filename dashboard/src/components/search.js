@@ -1,10 +1,14 @@
-// Finding a collège by any part of any name it has had, its address or its arrondissement.
+// Finding a collège by any part of any name it has had, its address, its arrondissement or postcode.
 import { fill, folded, h, matches } from "../dom.js";
 
 const SHOWN = 8;
 
-// `choose(college)` gives what a hit becomes: a link or a button.
-export function collegeSearch(context, { id, label, choose }) {
+// `choose(college)` gives what a hit becomes: a link or a button. `before(query)` gives hits that stand
+// first, once `ready()` has loaded what they need; `otherwise(query)` takes an Enter that found nothing.
+export function collegeSearch(
+  context,
+  { id, label, choose, placeholder = null, before = () => [], ready = () => null, otherwise = () => null },
+) {
   const { t, store, arrondissement } = context;
   const names = new Map(
     store.colleges.map((college) => [college.college_id, new Set([college.college_name])]),
@@ -14,9 +18,11 @@ export function collegeSearch(context, { id, label, choose }) {
     college,
     text: folded(
       [
+        "collège",
         ...names.get(college.college_id),
         college.address,
         arrondissement(college.arrondissement_number),
+        college.arrondissement_number && `750${String(college.arrondissement_number).padStart(2, "0")}`,
         college.insee_code,
         college.uai,
       ].join(" "),
@@ -26,29 +32,76 @@ export function collegeSearch(context, { id, label, choose }) {
     type: "search",
     id,
     autocomplete: "off",
-    placeholder: t("search.placeholder"),
+    placeholder: placeholder ?? t("search.placeholder"),
     "aria-describedby": `${id}-found`,
-    oninput: () => draw(),
+    oninput: () => drawWhenReady(),
+    onfocus: () => load(),
+    onkeydown: (event) => onKey(event),
   });
   const found = h("p", { id: `${id}-found`, role: "status", class: "muted" });
-  const list = h("ul", { class: "hits" });
+  const list = h("ul", { class: "hits", onkeydown: (event) => onKey(event) });
+  let problem = null;
+
+  async function load() {
+    try {
+      await ready();
+    } catch (error) {
+      problem = error;
+    }
+  }
 
   function draw() {
     const query = input.value;
+    const first = folded(query) ? before(query) : [];
     const hits = folded(query) ? texts.filter(({ text }) => matches(text, query)) : [];
-    found.textContent = folded(query) ? t("search.found", { n: hits.length }) : "";
+    found.textContent = problem
+      ? t("page.failed", { error: problem.message })
+      : folded(query) && !first.length
+        ? t("search.found", { n: hits.length })
+        : "";
     fill(
       list,
-      hits.slice(0, SHOWN).map(({ college }) => h("li", {}, choose(college))),
+      [...first, ...hits.slice(0, SHOWN).map(({ college }) => choose(college))].map((hit) =>
+        h("li", {}, hit),
+      ),
     );
+  }
+
+  async function drawWhenReady() {
+    draw();
+    await load();
+    draw();
+  }
+
+  const hits = () => [...list.querySelectorAll("a, button")];
+
+  // Enter takes the first hit, the arrows walk through them, Escape leaves.
+  async function onKey(event) {
+    if (event.key === "Enter" && event.target === input) {
+      event.preventDefault();
+      await drawWhenReady();
+      const [first] = hits();
+      if (first) first.click();
+      else otherwise(input.value);
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const stops = [input, ...hits()];
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      stops[(stops.indexOf(document.activeElement) + step + stops.length) % stops.length]?.focus();
+    } else if (event.key === "Escape") {
+      clear();
+      input.focus();
+    }
+  }
+
+  function clear() {
+    input.value = "";
+    draw();
   }
 
   return {
     element: h("div", { class: "control search" }, h("label", { for: id }, label), input, found, list),
-    clear() {
-      input.value = "";
-      draw();
-    },
+    clear,
   };
 }
 

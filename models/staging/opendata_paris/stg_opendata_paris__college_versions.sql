@@ -18,7 +18,7 @@ typed as (
         {{ json_text('payload', 'libelle') }} as college_name,
         {{ json_text('payload', 'annee_scol') }} as school_year_label,
         {{ json_text('payload', 'adresse') }} as address,
-        {{ json_code('payload', 'arr_insee') }} as insee_code,
+        {{ json_code('payload', 'arr_insee') }} as arrondissement_code,
         {{ json_text('payload', 'arr_libelle') }} as arrondissement_label,
         {{ json_text('payload', 'type_etabl') }} as establishment_type,
         {{ json_text('payload', 'id_projet') }} as project_label,
@@ -52,9 +52,10 @@ final as (
         address,
         -- the label of the arrondissement stands in for a code that is missing
         coalesce(
-            insee_code,
+            arrondissement_code,
             '751' || lpad({{ first_match('arrondissement_label', '[0-9]+') }}, 2, '0')
         ) as insee_code,
+        arrondissement_code,
         arrondissement_label,
         establishment_type,
         project_label,

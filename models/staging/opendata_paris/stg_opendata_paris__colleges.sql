@@ -23,6 +23,7 @@ final as (
         last_school_year_start,
         address,
         insee_code,
+        arrondissement_code,
         arrondissement_label,
         establishment_type,
         project_label,

@@ -1,0 +1,188 @@
+// A parent's way: from the address to the collège, by typing, by tapping and by the device's position.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import test, { after, before } from "node:test";
+import { Streets, isInRange, readAddress, streetKey } from "../src/address.js";
+import { Outlines } from "../src/outlines.js";
+import { launch, open, serve } from "./harness.mjs";
+
+const FOLDER = dirname(process.env.DASHBOARD_DOCUMENT);
+const read = (name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8"));
+const document = read(process.env.DASHBOARD_DOCUMENT.slice(FOLDER.length + 1));
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+const streets = read("streets.json");
+const years = document.sector_files.map((name) => name.match(/^outlines-(.*)\.json$/)?.[1]).filter(Boolean);
+const outlines = new Outlines(read(`outlines-${years.at(-1)}.json`));
+
+// A street that belongs to one collège as a whole, and bears its name in one arrondissement alone.
+const index = new Streets(streets);
+const whole = index.all.find(
+  (street) =>
+    index.byKey.get(street.key).length === 1 &&
+    new Set(street.ranges.map(([place]) => place)).size === 1 &&
+    street.ranges.some(([, from, to, side]) => from === 1 && to === 9999 && side !== 0),
+);
+const address = `7 ${whole.name.toLowerCase()}, 750${String(whole.arrondissement).padStart(2, "0")}`;
+const expected = document.colleges[whole.ranges[0][0]].college_name;
+// A block of a sector of one collège, with a point inside it.
+const sector = outlines.sectors.find(({ colleges }) => colleges.length === 1);
+const inside = insideOf(sector.blocks[0]);
+
+function insideOf({ west, east, south, north }) {
+  for (let i = 1; i < 40; i++)
+    for (let j = 1; j < 40; j++) {
+      const point = [west + ((east - west) * i) / 40, south + ((north - south) * j) / 40];
+      const found = outlines.locate(point);
+      if (found?.metres === 0 && found.sectors[0] === sector) return point;
+    }
+  throw new Error("no point inside");
+}
+
+let server;
+let browser;
+before(async () => {
+  server = await serve(process.env.DASHBOARD_SITE, document);
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+const answered = (page) => page.waitForSelector('.view[data-answered="found"]');
+
+const onPage = (name, options, body) =>
+  test(name, async () => {
+    const opened = await open(browser, server.url, options);
+    try {
+      await body(opened.page);
+      assert.deepEqual(opened.complaints, []);
+    } finally {
+      await opened.close();
+    }
+  });
+
+onPage("an address on a phone: type it, press Enter, read the collège", { ...PHONE }, async (page) => {
+  const requests = [];
+  page.on("request", (request) => requests.push(request.url()));
+  await page.locator("#find").fill(address);
+  await page.locator("#find").press("Enter");
+  await answered(page);
+  assert.ok((await page.locator(".answer h2").textContent()).includes(expected));
+  assert.match(await page.locator(".answer").textContent(), /rectorat/);
+  assert.equal(await page.locator(".answer .tile").count(), 4);
+  assert.ok((await page.locator(".map .sector.chosen").count()) > 0 || !years.length);
+  const typed = encodeURIComponent(whole.name.toLowerCase().split(" ").at(-1)).toLowerCase();
+  assert.ok(!page.url().toLowerCase().includes(typed));
+  assert.ok(requests.every((url) => url.startsWith(server.url) && !url.toLowerCase().includes(typed)));
+  const overflow = await page.evaluate(
+    () => window.document.documentElement.scrollWidth - window.document.documentElement.clientWidth,
+  );
+  assert.ok(overflow <= 0, `${overflow} px too wide`);
+  if (process.env.SCREENSHOTS)
+    await page.screenshot({ path: `${process.env.SCREENSHOTS}/phone.png`, fullPage: true });
+});
+
+onPage("arrow keys walk through the hits, Enter follows one", {}, async (page) => {
+  await page.locator("#find").fill(expected);
+  await page.locator(".hits a").first().waitFor();
+  await page.locator("#find").press("ArrowDown");
+  assert.equal(await page.evaluate(() => window.document.activeElement.closest(".hits") !== null), true);
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await page.evaluate(() => window.document.activeElement.id), "find");
+  await page.locator("#find").press("Enter");
+  await page.waitForSelector('body[data-ready^="college/"]');
+});
+
+onPage("a name with “collège”, a postcode", {}, async (page) => {
+  await page.locator("#find").fill(`collège ${expected.toLowerCase()}`);
+  await page.locator(".hits a").first().waitFor();
+  assert.ok((await page.locator(".hits a").first().textContent()).includes(expected));
+  const arrondissement = document.colleges[0].arrondissement_number;
+  await page.locator("#find").fill(`750${String(arrondissement).padStart(2, "0")}`);
+  const there = document.colleges.filter((college) => college.arrondissement_number === arrondissement);
+  assert.equal(await page.locator(".hits a").count(), Math.min(8, there.length));
+});
+
+onPage("a street that no rule reads gets the likely ones", { ...PHONE }, async (page) => {
+  const letters = whole.name.split(" ");
+  const last = letters.pop();
+  const misspelt = [...letters, `${last.slice(0, -1)}X`].join(" ");
+  await page.locator("#find").fill(`7 ${misspelt}`);
+  await page.locator(".hits a", { hasText: whole.name }).first().waitFor();
+});
+
+onPage(
+  "a tap on the map gives the collège of the sector, in French and in English",
+  { hash: `#/sector?year=${years.at(-1)}` },
+  async (page) => {
+    await page.waitForSelector(".map .sector");
+    const path = page.locator(`.map .sector[data-sector="${sector.name}"]`);
+    assert.equal(await page.locator(".map .sector").count(), outlines.sectors.length);
+    const colours = new Set(
+      await page.locator(".map .sector").evaluateAll((all) => all.map((each) => each.getAttribute("fill"))),
+    );
+    assert.ok(colours.size > 10, `${colours.size} colours`);
+    assert.ok((await path.locator("title").textContent()).length > 3);
+    await page.context().grantPermissions(["geolocation"]);
+    await page.context().setGeolocation({ longitude: inside[0], latitude: inside[1] });
+    await page.locator("#position").click();
+    await answered(page);
+    const name = document.colleges[sector.colleges[0]].college_name;
+    assert.ok((await page.locator(".answer h2").textContent()).includes(name));
+    const circle = await page.locator(".map .here").boundingBox();
+    await page.mouse.click(circle.x + circle.width / 2, circle.y + circle.height / 2);
+    await answered(page);
+    assert.ok((await page.locator(".answer h2").textContent()).includes(name));
+    assert.match(await page.locator(".history").textContent(), /depuis/);
+    if (process.env.SCREENSHOTS)
+      await page.screenshot({ path: `${process.env.SCREENSHOTS}/desk.png`, fullPage: true });
+    await page.locator("#language").click();
+    await page.waitForSelector("html[lang=en]");
+    await answered(page);
+    assert.match(await page.locator(".history").textContent(), /since/);
+  },
+);
+
+onPage("without the device's position a sentence says so", { hash: "#/sector" }, async (page) => {
+  await page.locator("#position").click();
+  await page.waitForSelector(".notice[role=alert]:not([hidden])");
+});
+
+onPage("a year without outlines says so", { hash: "#/map" }, async (page) => {
+  const missing = document.school_years.map((year) => year.school_year).find((year) => !years.includes(year));
+  await page.evaluate((to) => (location.hash = to), `#/sector?year=${missing}`);
+  await page.waitForSelector(".view .notice:not([hidden])");
+  assert.ok((await page.locator(".view").textContent()).includes(missing));
+  assert.equal(await page.locator(".map .sector").count(), 0);
+});
+
+test("the index of streets is small", () => {
+  assert.ok(existsSync(join(FOLDER, "streets.json")));
+});
+
+test("addresses are read as the command reads them", () => {
+  const of = (text) => Object.values(readAddress(text));
+  assert.deepEqual(of("12 bis rue Clovis 75005 Paris"), [12, "BIS", "RUE CLOVIS", 5]);
+  assert.deepEqual(of("12B, rue Clovis - Paris 5e"), [12, "B", "RUE CLOVIS", 5]);
+  assert.deepEqual(of("rue Clovis 5ème"), [null, null, "RUE CLOVIS", 5]);
+  assert.deepEqual(of("1 rue de Passy 75116"), [1, null, "RUE DE PASSY", 16]);
+  assert.deepEqual(of("8 place de Paris, France"), [8, null, "PLACE DE PARIS", null]);
+  assert.deepEqual(of("rue du 8 Mai 1945"), [null, null, "RUE DU 8 MAI 1945", null]);
+  const key = (street) => streetKey(street, streets.spelling);
+  assert.equal(key("r. de l’Hôpital-St-Louis"), key("RUE DE L HOPITAL SAINT LOUIS"));
+  assert.equal(key("bd gal Kœnig"), key("BOULEVARD DU GENERAL KOENIG"));
+  assert.equal(key("Rue Lafayette"), key("RUE LA FAYETTE"));
+  assert.notEqual(key("PLACE DE LA PAIX"), key("RUE DE LA PAIX"));
+});
+
+test("ranges end as the command has them end", () => {
+  const range = [0, 3, 21, 1, "A", null];
+  const at = (number, repetition = null, changed = range) => isInRange({ number, repetition }, changed);
+  assert.deepEqual(
+    [at(3), at(3, "BIS"), at(5), at(4), at(21, "TER"), at(23), at(null)],
+    [false, true, true, false, true, false, false],
+  );
+  assert.equal(at(21, "QUATER", [0, 3, 21, 1, "A", "B"]), false);
+});

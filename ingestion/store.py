@@ -1,0 +1,346 @@
+"""The document store: every version of every record, the ledger of pulls, the quarantine.
+
+- A version counts only once the ledger says `finished` of its dataset and run; that one update is
+  the commit. Versions are only ever added; a record's latest is the one of its greatest run.
+- The versions of one run are a range of `_id`, so what a killed run left is found and removed.
+- Every write is journalled before it is acknowledged (`ingestion.mongodb.connect`).
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bson import Int64
+from bson.errors import BSONError
+from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, OperationFailure
+
+from ingestion.classify import current
+from ingestion.errors import MixedOriginError, StoreError
+from ingestion.mongodb import mongodb_errors
+from ingestion.registry import Dataset
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ingestion.records import Quarantined
+
+logger = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+VERSION_COLUMNS = {
+    "record_key": "text", "run_sequence": "bigint", "run_id": "text", "content_hash": "text",
+    "payload": "text", "is_withdrawn": "bool", "extracted_at": "timestamp",
+}  # fmt: skip
+"""Column of a raw table → its type, in dlt's words. MongoDB holds the same without `run_id`."""
+
+LEDGER_COLUMNS = {
+    "run_sequence": "bigint", "run_id": "text", "portal": "text", "dataset": "text",
+    "table_name": "text", "status": "text", "started_at": "timestamp", "finished_at": "timestamp",
+    "extracted_at": "timestamp", "duration_s": "double", "rows_expected": "bigint",
+    "rows_received": "bigint", "rows_new": "bigint", "rows_changed": "bigint",
+    "rows_unchanged": "bigint", "rows_restored": "bigint", "rows_withdrawn": "bigint",
+    "rows_quarantined": "bigint", "rows_present": "bigint", "is_withdrawal_refused": "bool",
+    "drift": "text", "portal_data_processed_at": "timestamp", "portal_modified_at": "timestamp",
+    "portal_records_count": "bigint", "is_synthetic": "bool", "error": "text",
+}  # fmt: skip
+"""Column of `raw._source_load` → its type. An entry of MongoDB's ledger has the same fields, and
+beside them what only the next pull needs: `fields_hash`, `registry_fingerprint`, `profile`,
+`profile_changes`, `code_version`."""
+
+WRITTEN = ("rows_new", "rows_changed", "rows_restored", "rows_withdrawn")
+"""What the versions of a pull add up to."""
+
+HELD = {
+    "record_key": "text", "run_sequence": "bigint", "content_hash": "text", "line_hash": "binary"
+}  # fmt: skip
+"""What a pull is compared with; the fields of an index, a record's latest version first."""
+INDEX = [(name, DESCENDING if name == "run_sequence" else ASCENDING) for name in HELD]
+
+RUN_SIZE = 1 << 32
+"""`_id` of a version is its run × this + its number within the run."""
+INSERT_ROWS = 5_000
+MAX_INLINE_BYTES = 15 * 1024 * 1024
+"""A quarantined line that is longer than this when compressed goes into a file."""
+
+# What pymongo raises for a document that BSON cannot hold.
+_UNFIT = (BSONError, OverflowError, RecursionError, UnicodeError, OperationFailure)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command that pulls; each dataset it looks at gets an entry in the ledger."""
+
+    sequence: int
+    """Orders all runs of this store and of the warehouse it feeds."""
+    run_id: str
+    """Unique over all stores, e.g. `20261122T081500Z-1f3a9c`."""
+    code_version: str
+
+
+class Store:
+    """The collections of one database; the only class that knows their shapes.
+
+    Methods raise `StoreError` where MongoDB is out of reach or refuses. What writes is called under
+    the lease (`ingestion.lock`).
+    """
+
+    def __init__(self, database: Database[Document], home: Path) -> None:
+        """`home`: long quarantined lines are kept in a folder there."""
+        self.database = database
+        self.ledger = database["source_load"]
+        self._home = home
+
+    # -- the ledger --
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever pulled here."""
+        with mongodb_errors("look into the ledger"):
+            return self.ledger.find_one({}, {"_id": 1}) is None
+
+    def begin_run(self, code_version: str) -> Run:
+        """Remove what interrupted runs left, and number the next one."""
+        with mongodb_errors("begin a run"):
+            for entry in list(self.ledger.find({"status": "running"})):
+                logger.warning(
+                    "run %d was interrupted while it pulled %s; what it wrote is removed",
+                    entry["run_sequence"], entry["dataset"],
+                )  # fmt: skip
+                self.end(entry, "interrupted")
+            tables = self.ledger.distinct("table_name")
+            greatest = [self.ledger.find_one(sort=[("run_sequence", DESCENDING)])]
+            greatest += [self.database[t].find_one(sort=[("_id", DESCENDING)]) for t in tables]
+        sequence = 1 + max((int(found["run_sequence"]) for found in greatest if found), default=0)
+        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        return Run(sequence, run_id, code_version)
+
+    def begin(self, run: Run, dataset: Dataset) -> Document:
+        """Open one dataset's entry of a run, with status `running`."""
+        entry: Document = dict.fromkeys(LEDGER_COLUMNS) | {
+            "_id": f"{run.sequence}/{dataset.table}",
+            "run_sequence": Int64(run.sequence),
+            "run_id": run.run_id,
+            "portal": dataset.portal.name,
+            "dataset": dataset.dataset_id,
+            "table_name": dataset.table,
+            "status": "running",
+            "started_at": _now(),
+            "code_version": run.code_version,
+        }
+        with mongodb_errors(f"begin the pull of {dataset.dataset_id}"):
+            self.ledger.create_index([("dataset", ASCENDING), ("run_sequence", DESCENDING)])
+            self.ledger.insert_one(entry)
+        return entry
+
+    def end(self, entry: Document, status: str, **values: Any) -> None:
+        """Close an entry; `finished` is the commit, else what the pull wrote is removed.
+
+        Raises:
+            StoreError: another run took this one for dead; nothing is committed then.
+        """
+        finished_at = _now()
+        # The clock may have been set back meanwhile.
+        duration_s = max(0.0, (finished_at - entry["started_at"]).total_seconds())
+        values |= {"status": status, "finished_at": finished_at, "duration_s": duration_s}
+        with mongodb_errors(f"close the ledger entry of {entry['dataset']}"):
+            if status == "finished":
+                # After the versions: kept up to date while they come, it costs half as much again.
+                self.database[entry["table_name"]].create_index(INDEX, name="held")
+            else:
+                self._remove(entry)
+            ended = self.ledger.update_one(
+                {"_id": entry["_id"], "status": "running"}, {"$set": values}
+            )
+        if not ended.matched_count:
+            raise StoreError(
+                f"{entry['dataset']}: another run took run {entry['run_sequence']} for dead and "
+                "removed what it wrote. Nothing of it counts; run again."
+            )
+
+    def entries(self, *tables: str, **query: Any) -> list[Document]:
+        """The ledger's entries of some raw tables (none named: of all), oldest first."""
+        if tables:
+            query["table_name"] = {"$in": tables}
+        with mongodb_errors("read the ledger"):
+            without = {"profile": 0, "profile_changes": 0}
+            return list(self.ledger.find(query, without, sort=[("run_sequence", ASCENDING)]))
+
+    def last_finished(self, dataset: Dataset) -> Document | None:
+        """The entry of the latest pull of a dataset that counts."""
+        with mongodb_errors(f"read the ledger of {dataset.dataset_id}"):
+            return self.ledger.find_one(
+                {"dataset": dataset.dataset_id, "status": "finished"},
+                sort=[("run_sequence", DESCENDING)],
+            )
+
+    def check_origin(self, *, is_synthetic: bool) -> None:
+        """Make sure that synthetic and real records do not meet.
+
+        Raises:
+            MixedOriginError: the store holds the other kind.
+        """
+        with mongodb_errors("read the ledger"):
+            other = self.ledger.find_one({"status": "finished", "is_synthetic": not is_synthetic})
+        if other:
+            kinds = ("synthetic", "real") if other["is_synthetic"] else ("real", "synthetic")
+            raise MixedOriginError(
+                f"This store holds {kinds[0]} records and the portal offers {kinds[1]} ones: they "
+                "must not meet. Set COLLEGES_HOME (or MONGODB_URI) to another place, or empty "
+                "this one with `make clean`."
+            )
+
+    # -- versions --
+
+    def versions(self, table: str) -> Collection[Document]:
+        """The collection of a dataset's versions."""
+        return self.database[table]
+
+    def held(self, dataset: Dataset) -> pa.Table:
+        """The latest version of each record: `record_key`, `content_hash`, `line_hash`.
+
+        Raises:
+            StoreError: MongoDB holds other numbers of versions than its ledger says: what was lost
+                would be called new.
+        """
+        from ingestion import arrow
+
+        entries = self.entries(dataset.table)
+        wrote = {int(e["run_sequence"]): written(e) for e in entries if written(e)}
+        table = self.read_index(dataset.table) if wrote else arrow.empty(HELD)
+        counts = count_runs(table)
+        if not wrote:
+            with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
+                stray = self.database[dataset.table].find_one({}, {"run_sequence": 1})
+            counts = {stray["run_sequence"]: 1} if stray else {}
+        # Of a run that was taken for dead and wrote on until it noticed: no harm, it never counts.
+        for run in counts.keys() & {e["run_sequence"] for e in entries} - wrote.keys():
+            del counts[run]
+        check_complete(dataset.dataset_id, wrote, counts)
+        return current(table, list(wrote))
+
+    def read_index(self, table: str) -> pa.Table:
+        """Of every version what `HELD` names, sorted by record, latest first."""
+        import pyarrow as pa
+
+        from ingestion import arrow
+
+        with mongodb_errors(f"read the versions in {table}"):
+            self.database[table].create_index(INDEX, name="held")  # a restored dump may lack it
+            fields = {"_id": 0} | dict.fromkeys(HELD, 1)
+            found = arrow.read(
+                self.database[table], HELD, {}, projection=fields, hint="held", sort=INDEX[:2]
+            )
+            return pa.concat_tables([arrow.empty(HELD), *found])
+
+    def insert(self, table: str, versions: Sequence[Document]) -> None:
+        """Write versions. Where MongoDB cannot hold a `record`, it is null."""
+        collection = self.database[table]
+        with mongodb_errors(f"write versions to {table}"):
+            for start in range(0, len(versions), INSERT_ROWS):
+                page = versions[start : start + INSERT_ROWS]
+                try:
+                    collection.insert_many(page, ordered=False)
+                except _UNFIT as error:
+                    if isinstance(error, BulkWriteError) and error.details["writeConcernErrors"]:
+                        raise
+                    for version in page:
+                        self._insert_alone(collection, version)
+
+    def _insert_alone(self, collection: Collection[Document], version: Document) -> None:
+        for document in (version, version | {"record": None}):
+            try:
+                collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+            except _UNFIT:
+                if document["record"] is None:
+                    raise  # so it is no matter of the record
+            else:
+                return
+
+    def _remove(self, entry: Document) -> None:
+        """Remove what the pull of an entry wrote."""
+        ids = run_range(entry["run_sequence"], entry["run_sequence"])
+        self.database[entry["table_name"]].delete_many({"_id": ids})
+        kept_out = {"table_name": entry["table_name"], "run_sequence": entry["run_sequence"]}
+        for document in self.database["quarantine"].find(kept_out | {"file": {"$ne": None}}):
+            (self._home / document["file"]).unlink(missing_ok=True)
+        self.database["quarantine"].delete_many(kept_out)
+
+    # -- the quarantine --
+
+    def quarantine(self, entry: Document, lines: Iterable[Quarantined]) -> int:
+        """Keep lines out, with their bytes as received; how many."""
+        count = 0
+        with mongodb_errors(f"quarantine lines of {entry['dataset']}"):
+            for line in lines:
+                place = f"{entry['_id']}/{line.line_number}"
+                compressed = zlib.compress(line.line, 6)
+                file = None
+                if len(compressed) > MAX_INLINE_BYTES:
+                    file = f"quarantine/{place.replace('/', '-')}.zlib"
+                document = {
+                    **{name: entry[name] for name in ("dataset", "table_name", "run_sequence")},
+                    **{name: value for name, value in vars(line).items() if name != "line"},
+                    "_id": place,
+                    "size": len(line.line),
+                    "compressed": None if file else compressed,
+                    "file": file,
+                }
+                # First what names the file: killed between the two, no file is left unnamed.
+                self.database["quarantine"].replace_one({"_id": place}, document, upsert=True)
+                if file:
+                    (self._home / file).parent.mkdir(exist_ok=True)
+                    (self._home / file).write_bytes(compressed)
+                count += 1
+        return count
+
+
+def run_range(first: int, last: int) -> Document:
+    """The `_id` of the versions of some runs, as a condition."""
+    return {"$gte": Int64(first * RUN_SIZE), "$lt": Int64((last + 1) * RUN_SIZE)}
+
+
+def written(entry: Mapping[str, Any]) -> int:
+    """How many versions the pull of a finished entry wrote."""
+    return sum(entry[name] or 0 for name in WRITTEN) if entry["status"] == "finished" else 0
+
+
+def count_runs(versions: pa.Table) -> dict[int, int]:
+    """Run sequence → how many of these versions are its."""
+    counts = versions["run_sequence"].value_counts().to_pylist()
+    return {found["values"]: found["counts"] for found in counts}
+
+
+def check_complete(dataset_id: str, wrote: Mapping[int, int], counts: Mapping[int, int]) -> None:
+    """Compare the versions in MongoDB with its ledger, run by run.
+
+    Raises:
+        StoreError: they differ.
+    """
+    lost = [
+        f"run {run} wrote {wrote.get(run, 0)} and {counts.get(run, 0)} are there"
+        for run in sorted(wrote.keys() | counts.keys())
+        if counts.get(run, 0) != wrote.get(run, 0)
+    ]
+    if lost:
+        raise StoreError(
+            f"{dataset_id}: MongoDB does not hold the versions its own ledger speaks of "
+            f"({'; '.join(lost[:5])}): some were removed or added. Nothing was written. Put "
+            "MongoDB back from a backup; or drop its database, and the next run fills it again "
+            "from what the warehouse holds (docs/runbook.md)."
+        )
+
+
+def _now() -> datetime:
+    """The time in UTC, in the milliseconds MongoDB keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,0 +1,146 @@
+with
+
+versions as (
+
+    select * from {{ ref('stg_opendata_paris__college_versions') }}
+
+),
+
+bounds as (
+
+    select * from {{ ref('int_school_year__bounds') }}
+
+),
+
+-- A version holds from its run until the next of its record, be that a tombstone or not.
+presences as (
+
+    select
+        first_school_year_start,
+        last_school_year_start,
+        is_withdrawn,
+        run_sequence as from_run_sequence,
+        {{ normalise_name('college_name') }} || '|' || coalesce(insee_code, '') as college_key,
+        lead(run_sequence) over (
+            partition by record_key order by run_sequence
+        ) as until_run_sequence
+    from versions
+
+),
+
+runs as (
+
+    select distinct run_sequence from versions
+
+),
+
+school_year_presences as (
+
+    select
+        first_school_year_start as school_year_start,
+        college_key,
+        from_run_sequence,
+        until_run_sequence
+    from presences
+    where not is_withdrawn
+
+    union all
+
+    select
+        last_school_year_start as school_year_start,
+        college_key,
+        from_run_sequence,
+        until_run_sequence
+    from presences
+    where not is_withdrawn and last_school_year_start > first_school_year_start
+
+),
+
+-- Counted after each run, since a respelled column or a range that was split up is the same
+-- collèges once more: never on the portal together, or of the same names.
+after_each_run as (
+
+    select
+        school_year_presences.school_year_start,
+        runs.run_sequence,
+        count(distinct school_year_presences.college_key) as colleges
+    from school_year_presences
+    inner join bounds
+        on
+            school_year_presences.school_year_start between bounds.first_start
+            and bounds.last_start
+    inner join runs
+        on
+            school_year_presences.from_run_sequence <= runs.run_sequence
+            and (
+                school_year_presences.until_run_sequence is null
+                or school_year_presences.until_run_sequence > runs.run_sequence
+            )
+    group by school_year_presences.school_year_start, runs.run_sequence
+
+),
+
+latest_run as (
+
+    select max(run_sequence) as run_sequence from runs
+
+),
+
+counted as (
+
+    select
+        after_each_run.school_year_start,
+        max(after_each_run.colleges) as colleges_at_most,
+        max(
+            case
+                when after_each_run.run_sequence = latest_run.run_sequence
+                    then after_each_run.colleges
+                else 0
+            end
+        ) as colleges_now
+    from after_each_run
+    cross join latest_run
+    group by after_each_run.school_year_start
+
+),
+
+compared as (
+
+    select
+        *,
+        max(colleges_at_most) over (
+            order by school_year_start rows between unbounded preceding and 1 preceding
+        ) as colleges_before,
+        max(colleges_at_most) over () as colleges_ever
+    from counted
+
+),
+
+judged as (
+
+    select
+        *,
+        colleges_at_most >= {{ var('school_year_floor') }} * coalesce(colleges_before, 0)
+        and colleges_at_most >= {{ var('school_year_floor_of_all') }} * colleges_ever as is_whole,
+        colleges_now >= {{ var('school_year_floor') }} * colleges_at_most as is_on_portal
+    from compared
+
+),
+
+final as (
+
+    select
+        school_year_start,
+        {{ school_year_name('school_year_start') }} as school_year,
+        colleges_at_most,
+        colleges_now,
+        is_whole,
+        is_on_portal,
+        sum(case when is_whole then 1 else 0 end) over (
+            order by school_year_start rows between unbounded preceding and current row
+        ) as held_number
+    from judged
+
+)
+
+select * from final

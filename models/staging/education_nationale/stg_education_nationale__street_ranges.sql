@@ -1,0 +1,49 @@
+with
+
+source as (
+
+    select * from {{ source_or_empty(
+        'education_nationale', 'fr_en_carte_scolaire_colleges_publics'
+    ) }}
+
+),
+
+latest as (
+
+    select * from {{ latest_records('source') }}
+
+),
+
+final as (
+
+    select
+        record_key,
+        run_sequence,
+        {{ json_code('payload', 'code_departement') }} as department_code,
+        {{ json_code('payload', 'code_insee') }} as insee_code,
+        {{ json_text('payload', 'libelle_commune') }} as commune_name,
+        {{ json_code('payload', 'code_postal') }} as postcode,
+        {{ json_text('payload', 'lieu_dit') }} as locality_name,
+        {{ json_text('payload', 'type_et_libelle') }} as street_name,
+        {{ json_integer('payload', 'n_de_voie_debut') }} as number_from,
+        {{ json_text('payload', 'indice_de_repetition_debut') }} as repetition_from,
+        {{ json_integer('payload', 'n_de_voie_fin') }} as number_to,
+        {{ json_text('payload', 'indice_de_repetition_fin') }} as repetition_to,
+        case upper({{ json_text('payload', 'parite') }})
+            when 'P' then 'even'
+            when 'I' then 'odd'
+            when 'PI' then 'both'
+        end as parity,
+        {{ json_text('payload', 'code_rne') }} as uai,
+        case upper({{ json_text('payload', 'secteur_unique') }})
+            when 'O' then true
+            when 'N' then false
+        end as is_single_college_commune,
+        is_now_withdrawn as is_withdrawn,
+        extracted_at,
+        withdrawn_at
+    from latest
+
+)
+
+select * from final

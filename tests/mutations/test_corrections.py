@@ -1,0 +1,167 @@
+"""What the portal corrects within a school year is no event in the life of a collège."""
+
+from __future__ import annotations
+
+from tests.mutations.colleges import (
+    OPEN,
+    OPENED_OR_CLOSED,
+    THIS_YEAR,
+    moved,
+    now,
+    of,
+    past,
+)
+from tests.mutations.compiled import Project
+from tests.mutations.harness import Case, distinct
+from tests.mutations.states import COLLEGES, State
+
+DAY_AFTER, TWO_DAYS_AFTER = "2024-11-19", "2024-11-20"
+ZERO_KM = (
+    "select count(*) from marts.fct_college_distance"
+    f" where distance_km = 0 and school_year = '{THIS_YEAR}'"
+)
+THIS_YEARS_COLLEGES = (
+    f"select count(*) from marts.fct_college_school_year where school_year = '{THIS_YEAR}'"
+)
+
+
+def _with_test_entry() -> State:
+    mozart = now().one(COLLEGES, of("MOZART", THIS_YEAR))
+    return now().adding(COLLEGES, {**mozart, "libelle": "TEST NE PAS UTILISER"})
+
+
+def _respelled(name: str, other: str, day: str = DAY_AFTER) -> State:
+    return now().edit(COLLEGES, of(name, THIS_YEAR), {"libelle": other}).at(day)
+
+
+def _corrected(name: str, other: str) -> Case:
+    """A spelling corrected from one day to the next: one collège, one id, an alias."""
+    words = "_".join(other.lower().replace(".", "").replace("'", "_").split())
+    return Case(
+        name=f"corrected_to_{words}",
+        concludes=f"{name} is still open beside {other}, its own neighbour at 0.0 km",
+        states=lambda: [past(), now(), _respelled(name, other)],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            ZERO_KM: [(0,)],
+            "select count(*), count(uai) from marts.dim_college": [(115, 114)],
+            "select count(*) from marts.bridge_college_id_alias where not is_decided": [(1,)],
+        },
+        passes=["published_college_ids_stay", "college_identity_conflicts"],
+    )
+
+
+CASES = distinct(
+    Case(
+        name="a_test_entry_taken_back_never_was_open",
+        concludes="a collège TEST NE PAS UTILISER, the nearest neighbour of MOZART",
+        states=lambda: [past(), _with_test_entry(), now().at(DAY_AFTER)],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            ZERO_KM: [(0,)],
+            "select college_name, is_open, first_school_year from marts.dim_college"
+            " where is_retracted": [("TEST NE PAS UTILISER", False, None)],
+            "select reason, college_name from marts.rpt_college_record_not_counted": [
+                ("retracted", "TEST NE PAS UTILISER")
+            ],
+            THIS_YEARS_COLLEGES: [(114,)],
+        },
+        passes=["published_college_ids_stay", "college_records_not_counted"],
+    ),
+    Case(
+        name="a_test_entry_put_back_is_there_again",
+        concludes="that what was once taken back can never come",
+        states=lambda: [
+            past(),
+            _with_test_entry(),
+            now().at(DAY_AFTER),
+            _with_test_entry().at(TWO_DAYS_AFTER),
+        ],
+        expect={
+            OPEN: [(115,)],
+            "select count(*) from marts.dim_college where is_retracted": [(0,)],
+        },
+        passes=["published_college_ids_stay"],
+    ),
+    _corrected("ANTOINE COYSEVOX", "ANTOINE COYZEVOX"),
+    _corrected("GEORGES BRASSENS", "G. BRASSENS"),
+    _corrected("JULES VERNE", "VERNE (JULES)"),
+    _corrected("JEAN PERRIN", "SIMONE VEIL"),
+    Case(
+        name="a_typing_error_of_the_new_year_corrected_the_next_day",
+        concludes="an ERROR that stops every mart until a person writes a seed",
+        states=lambda: [
+            past(),
+            _respelled("ANTOINE COYSEVOX", "ANTOINE COYZEVOX", "2024-11-18"),
+            now().at(DAY_AFTER),
+        ],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select change_type from marts.fct_college_change as c join marts.dim_college as d"
+            " using (college_id) where d.college_name like '%COYSEVOX'": [],
+        },
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="replaced_a_day_after_it_was_taken_back",
+        concludes="GEORGES BRASSENS closed for good",
+        states=lambda: [
+            past(),
+            now(),
+            now().without(COLLEGES, of("GEORGES BRASSENS", THIS_YEAR)).at(DAY_AFTER),
+            _respelled("GEORGES BRASSENS", "G. BRASSENS", TWO_DAYS_AFTER),
+        ],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], ZERO_KM: [(0,)]},
+        passes=["published_college_ids_stay"],
+    ),
+    Case(
+        name="both_spellings_for_a_day",
+        concludes="two collèges for ever, because the old spelling left a day late",
+        states=lambda: [
+            past(),
+            now(),
+            now()
+            .adding(
+                COLLEGES,
+                {
+                    **now().one(COLLEGES, of("GEORGES BRASSENS", THIS_YEAR)),
+                    "libelle": "G. BRASSENS",
+                },
+            )
+            .at(DAY_AFTER),
+            _respelled("GEORGES BRASSENS", "G. BRASSENS", TWO_DAYS_AFTER),
+        ],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], ZERO_KM: [(0,)]},
+        passes=["published_college_ids_stay"],
+    ),
+    Case(
+        name="a_record_taken_back_without_another_is_not_open",
+        concludes="that VALMY is open though the portal took it back",
+        states=lambda: [
+            past(),
+            now(),
+            now().without(COLLEGES, of("VALMY", THIS_YEAR)).at(DAY_AFTER),
+        ],
+        expect={
+            OPEN: [(113,)],
+            THIS_YEARS_COLLEGES: [(113,)],
+        },
+    ),
+    Case(
+        name="an_address_corrected_within_the_year_is_no_event",
+        concludes="that VALMY moved within a school year",
+        states=lambda: [
+            past(),
+            now(),
+            moved(now(), "VALMY", school_year=THIS_YEAR, adresse="199 quai Valmy").at(DAY_AFTER),
+        ],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: []},
+    ),
+)
+
+
+def test_case(case: Case, project: Project) -> None:
+    case.check(project)

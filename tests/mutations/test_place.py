@@ -1,0 +1,153 @@
+"""Place is checked against place, and a move is measured from the place reported last."""
+
+from __future__ import annotations
+
+from tests.mutations.colleges import (
+    CHANGES,
+    NEXT_YEAR,
+    OPEN,
+    OPENED_OR_CLOSED,
+    later,
+    moved,
+    now,
+    of,
+    past,
+)
+from tests.mutations.compiled import Project
+from tests.mutations.harness import Case, distinct
+from tests.mutations.states import COLLEGES, State
+
+VALMY = (
+    "select insee_code, arrondissement_number, is_place_conflicting, longitude is null"
+    " from marts.fct_college_school_year"
+    f" where college_name = 'VALMY' and school_year = '{NEXT_YEAR}'"
+)
+SUMMED = (
+    "select sum(college_count) from marts.agg_arrondissement_school_year"
+    f" where school_year = '{NEXT_YEAR}'"
+)
+
+
+def _valmy(**fields: object) -> State:
+    return later().edit(COLLEGES, of("VALMY"), fields)
+
+
+def _placed(name: str, concludes: str, *, conflicts: bool = True, **fields: object) -> Case:
+    """VALMY, 10th, whatever one of the three says."""
+    return Case(
+        name=name,
+        concludes=concludes,
+        states=lambda: [past(), now(), _valmy(**fields)],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            CHANGES: [],
+            VALMY: [("75110", 10, conflicts, False)],
+            SUMMED: [(114,)],
+        },
+        warns=["college_place_conflicts"] if conflicts else [],
+        passes=["colleges_sum_to_arrondissements"]
+        + ([] if conflicts else ["college_place_conflicts"]),
+    )
+
+
+def _walking(metres_north: float) -> list[State]:
+    """Four school years, each under another address and so much further north."""
+    states = [past(), now()]
+    state = now()
+    for number, address in enumerate(
+        ("2 PLACE HAUTE", "3 QUAI MALAQUAIS", "4 AVENUE FOCH", "5 RUE BLANCHE"), start=1
+    ):
+        before, label = f"{2022 + number}-{2023 + number}", f"{2023 + number}-{2024 + number}"
+        state = moved(
+            state.next_school_year(label, before),
+            "VALMY",
+            north=metres_north / 111195,
+            school_year=label,
+            adresse=address,
+        ).at("2027-11-20")
+    return [*states, state]
+
+
+CASES = distinct(
+    _placed("a_code_that_label_and_point_contradict", "VALMY in the 1st", arr_insee="75101"),
+    _placed("a_label_that_code_and_point_contradict", "VALMY in the 1st", arr_libelle="1er Ardt"),
+    _placed("a_code_of_no_arrondissement", "a 21st arrondissement", arr_insee="75121"),
+    _placed("a_postal_code_for_a_code", "a collège in no arrondissement", arr_insee="75010"),
+    _placed("no_code", "a sum of 113", conflicts=False, arr_insee=None),
+    _placed(
+        "neither_code_nor_label", "a sum of 113", conflicts=False, arr_insee=None, arr_libelle=None
+    ),
+    Case(
+        name="a_point_a_tenth_of_a_degree_off_is_no_move",
+        concludes="that VALMY moved 7.3 km, out of Paris",
+        states=lambda: [past(), now(), moved(later(), "VALMY", east=0.1)],
+        expect={CHANGES: [], VALMY: [("75110", 10, True, True)], SUMMED: [(114,)]},
+        warns=["college_place_conflicts"],
+    ),
+    Case(
+        name="longitude_and_latitude_exchanged_are_no_move",
+        concludes="that VALMY moved to the Indian Ocean",
+        states=lambda: [past(), now(), moved(later(), "VALMY", north=-46.5, east=46.5)],
+        expect={CHANGES: [], VALMY: [("75110", 10, True, True)]},
+        warns=["college_place_conflicts"],
+    ),
+    Case(
+        name="a_point_moved_within_the_arrondissement",
+        concludes="that no point ever moves",
+        states=lambda: [past(), now(), moved(later(), "VALMY", north=-0.002)],
+        expect={CHANGES: [("point_moved", 222.0)], VALMY: [("75110", 10, False, False)]},
+        passes=["college_place_conflicts"],
+    ),
+    Case(
+        name="another_street_without_a_move_is_readdressed",
+        concludes="that nothing changed",
+        states=lambda: [past(), now(), _valmy(adresse="3 RUE DES RECOLLETS")],
+        expect={CHANGES: [("readdressed", None)]},
+    ),
+    Case(
+        name="another_number_lost_or_found_is_no_change",
+        concludes="that VALMY moved",
+        states=lambda: [past(), now(), _valmy(adresse="Quai de Valmy")],
+        expect={CHANGES: []},
+    ),
+    Case(
+        name="a_street_respelled_is_no_change",
+        concludes="that VALMY moved",
+        states=lambda: [past(), now(), _valmy(adresse="199 bis, quai de Valmi")],
+        expect={CHANGES: []},
+    ),
+    Case(
+        name="an_address_left_out_is_no_change",
+        concludes="that VALMY moved",
+        states=lambda: [past(), now(), _valmy(adresse=None)],
+        expect={CHANGES: []},
+    ),
+    Case(
+        name="small_steps_add_up",
+        concludes="that a collège 356 m from where it was never moved",
+        states=lambda: _walking(89),
+        expect={
+            "select school_year, change_type, round(moved_m) from marts.fct_college_change"
+            f" where school_year >= '{NEXT_YEAR}' order by 1": [
+                ("2024-2025", "readdressed", None),
+                ("2025-2026", "relocated", 178.0),
+                ("2026-2027", "readdressed", None),
+                ("2027-2028", "relocated", 178.0),
+            ]
+        },
+    ),
+    Case(
+        name="the_arrondissement_of_a_year_is_that_years",
+        concludes="that VALMY always stood in the 20th",
+        states=lambda: [past(), now(), later()],
+        expect={
+            "select distinct arrondissement_number from marts.fct_college_school_year"
+            " where college_name = 'VALMY'": [(10,)]
+        },
+    ),
+)
+
+
+def test_case(case: Case, project: Project) -> None:
+    case.check(project)
