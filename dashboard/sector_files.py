@@ -18,6 +18,15 @@ from which.answer import DRAWING_SHARE, NEAREST_LIMIT_M, OUTLINES, Map
 
 Row = dict[str, Any]
 
+MODELS = (
+    "bridge_sector_college",
+    "dim_college",
+    "fct_sector_change",
+    "fct_sector_school_year",
+    "fct_source_load",
+    "fct_street_range_college",
+)
+"""The marts read here."""
 STREETS_FILE = "streets.json"
 SCALE = 100_000
 """Units of a degree in which outlines are written: one is about a metre."""

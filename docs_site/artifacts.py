@@ -120,7 +120,10 @@ class Artifacts:
         return sorted(found, key=lambda check: check.name)
 
     def ancestors(self, node_id: str) -> set[str]:
-        """All nodes and sources a node descends from."""
+        """All nodes and sources a node descends from.
+
+        What reads all raw tables through the macro `raw_versions` shows no source in dbt's graph.
+        """
         parents = self.manifest.content["parent_map"]
         seen: set[str] = set()
         waiting = list(parents.get(node_id, ()))
@@ -129,6 +132,9 @@ class Artifacts:
             if current not in seen:
                 seen.add(current)
                 waiting.extend(parents.get(current, ()))
+                node = self._nodes.get(current)
+                if node and "macro.paris_colleges.raw_versions" in node["depends_on"]["macros"]:
+                    seen.update(filter(self.dataset_of, self._sources))
         return seen
 
     def dataset_of(self, node_id: str) -> str | None:

@@ -1,9 +1,8 @@
 """Documents of MongoDB as Arrow tables and Parquet files: the one place where speed decides.
 
-Replies are handed to pymongoarrow as the bytes they are. pymongo's own `find_raw_batches` copies
-each document once more, which takes longer than all the rest; `_Replies` joins them with the C
-function that pymongo keeps for itself. Where a release of pymongo has that no longer, the public
-way is taken (benchmarks/hops measures both).
+pymongo's public `find_raw_batches` copies each document once more, which takes longer than all the
+rest (benchmarks/hops.py); `_Replies` joins them with the C function that pymongo keeps for itself.
+Where a release of pymongo has that no longer, the public way is taken.
 """
 
 from __future__ import annotations
@@ -29,11 +28,8 @@ except ImportError:  # a release without it
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REPLY_ROWS = 2_000
-"""Documents in a reply of the server: about three megabytes."""
-ROW_GROUP_BYTES = 8 * 1024 * 1024
-"""Of Arrow memory, written at once, whatever the size of the load."""
-
+REPLY_ROWS = 2_000  # documents in a reply of the server: about three megabytes
+ROW_GROUP_BYTES = 8 * 1024 * 1024  # of Arrow memory, written at once, whatever the load's size
 _SIZE = Struct("<i").unpack_from
 _LONG = Struct("<q").unpack_from
 _DOCUMENT, _ARRAY, _TEXT, _BINARY = 0x03, 0x04, 0x02, 0x05
@@ -44,17 +40,10 @@ _FIXED_SIZE = {0x01: 8, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0
 def read(
     collection: Collection[Any], columns: Mapping[str, str], query: Any, **options: Any
 ) -> Iterator[pa.Table]:
-    """The documents a query finds, some columns of them.
+    """The documents a query finds, a table for each reply of the server.
 
-    Args:
-        collection: of MongoDB.
-        columns: field → `text`, `bigint`, `bool`, `timestamp` or `binary`. Fields that are not
-            named are skipped, missing ones null.
-        query: as for `Collection.find`.
-        options: `projection`, `sort`, `hint` and the like, as for `Collection.find`.
-
-    Yields:
-        A table for each reply of the server. Times are in milliseconds, UTC.
+    `columns`: field → its type, as in `empty`; other fields are skipped, missing ones null. Query
+    and options are those of `Collection.find`.
     """
     with warnings.catch_warnings():
         # Its wheel was built against an earlier patch release of pyarrow, whose classes grew.
@@ -65,18 +54,17 @@ def read(
 
     import pyarrow as pa
 
-    types = {name: BinaryType(0) if kind == pa.binary() else kind
-             for name, kind in zip(columns, empty(columns).schema.types, strict=True)}  # fmt: skip
-    schema = Schema(types)
+    wanted = empty(columns).schema
+    schema = Schema({f.name: BinaryType(0) if f.type == pa.binary() else f.type for f in wanted})
     for reply in replies(collection, query, **options):
         context = PyMongoArrowContext(schema, codec_options=collection.codec_options)
         context.process_bson_stream(reply)
         table = context.finish()
-        yield table.cast(empty(columns).schema)  # binary is an extension type, of no use to Arrow
+        yield table.cast(wanted)  # binary is an extension type, of no use to Arrow
 
 
 def empty(columns: Mapping[str, str]) -> pa.Table:
-    """A table of these columns without rows."""
+    """A table without rows; times are in milliseconds, UTC."""
     import pyarrow as pa
 
     types = {
@@ -88,10 +76,9 @@ def empty(columns: Mapping[str, str]) -> pa.Table:
 
 def replies(collection: Collection[Any], query: Any, **options: Any) -> Iterator[bytes]:
     """The documents a query finds, in BSON, those of a reply one after the other."""
-    is_router = collection.database.client.is_mongos
-    # The server reads on while a reply is worked on; routers cannot.
-    kind = CursorType.NON_TAILABLE if is_router else CursorType.EXHAUST
-    options = {"batch_size": REPLY_ROWS, "cursor_type": kind, **options}
+    options.setdefault("batch_size", REPLY_ROWS)
+    if not collection.database.client.is_mongos:  # whose routers cannot
+        options["cursor_type"] = CursorType.EXHAUST  # the server reads on meanwhile
     if _array_of_documents_to_buffer is None:
         yield from collection.find_raw_batches(query, **options)
     else:
@@ -103,8 +90,7 @@ class _Replies(RawBatchCursor[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # glibc keeps freed memory up to twice the largest piece freed before; else the kernel gives
-        # fresh pages, and zeroes them, for each reply.
+        # glibc keeps what is freed, up to twice the largest piece: no fresh pages for each reply.
         bytes(16 * 1024 * 1024)
 
     def _unpack_response(self, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -113,9 +99,8 @@ class _Replies(RawBatchCursor[Any]):
             return super()._unpack_response(response, *args, **kwargs)
         documents, cursor_id = found
         batch = [documents] if documents else []
-        namespace = self.collection.full_name
-        cursor = {"id": cursor_id, "ns": namespace, "firstBatch": batch, "nextBatch": batch}
-        return [{"ok": 1.0, "cursor": cursor}]
+        both = {"firstBatch": batch, "nextBatch": batch}
+        return [{"ok": 1.0, "cursor": {"id": cursor_id, "ns": self.collection.full_name, **both}}]
 
 
 def _documents(reply: memoryview) -> tuple[bytes, int] | None:
@@ -157,16 +142,12 @@ def write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> 
 
     rows = 0
     # The file is read once and whole: statistics and most dictionaries would cost and not help.
-    with (
-        pq.ParquetWriter(
-            path,
-            schema,
-            compression={name: "lz4" if name == "payload" else "none" for name in schema.names},
-            use_dictionary=["run_sequence", "run_id", "extracted_at"],
-            write_statistics=False,
-        ) as writer,
-        ThreadPoolExecutor(max_workers=1) as reader,
-    ):
+    how: Any = {
+        "compression": {name: "lz4" if name == "payload" else "none" for name in schema.names},
+        "use_dictionary": ["run_sequence", "run_id", "extracted_at"],
+        "write_statistics": False,
+    }
+    with pq.ParquetWriter(path, schema, **how) as writer, ThreadPoolExecutor(1) as reader:
         groups = _row_groups(tables)
         coming = reader.submit(next, groups, None)
         while (group := coming.result()) is not None:

@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -35,6 +36,8 @@ class _Group(click.Group):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
         except Interrupted as interrupted:
+            if sys.stderr.isatty():
+                click.echo("\x1b[?25h", nl=False, err=True)  # the cursor, hidden a moment before
             click.echo(f"The command was {interrupted}. Nothing half done counts.", err=True)
             ctx.exit(interrupted.exit_code)
 
@@ -75,66 +78,60 @@ def _choose(names: tuple[str, ...]) -> list[Dataset]:
     return [dataset for name, dataset in known.items() if not names or name in names]
 
 
-_datasets = click.option(
+_dataset = click.option(
     "--dataset",
     "datasets",
     multiple=True,
+    callback=lambda ctx, option, names: _choose(names),  # noqa: ARG005
     metavar="ID",
     help="Only this dataset (repeatable). Default: all of the registry.",
-)
-_states = click.option(
-    "--portal",
-    "portals",
-    multiple=True,
-    type=STATE,
-    metavar="DIR",
-    help="Read this recorded portal state over HTTP instead of the live portals (repeatable: one "
-    "pull after another).",
-)
-_force = click.option("--force", is_flag=True, help="Pull even what did not change.")
-_accept_shrink = click.option(
-    "--accept-shrink",
-    is_flag=True,
-    help="Withdraw missing records even where the volume floor or unreadable lines forbid it.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
+def _pulling(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of the commands that pull."""
+    options = (
+        click.option(
+            "--portal",
+            "portals",
+            multiple=True,
+            type=STATE,
+            metavar="DIR",
+            help="Read this recorded portal state over HTTP instead of the live portals "
+            "(repeatable: one pull after another).",
+        ),
+        _dataset,
+        click.option("--force", is_flag=True, help="Pull even what did not change."),
+        click.option(
+            "--accept-shrink",
+            is_flag=True,
+            help="Withdraw missing records even where the volume floor or unreadable lines "
+            "forbid it.",
+        ),
+        _json,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
-@_states
-@_datasets
-@_force
-@_accept_shrink
+@_pulling
 @click.option(
     "--build/--no-build",
     default=None,
     help="Run `dbt build` in any case, or in none. Default: where something changed.",
 )
-@_json
 @click.pass_obj
-def run(
-    verbose: bool,
-    portals: tuple[Path, ...],
-    datasets: tuple[str, ...],
-    force: bool,
-    accept_shrink: bool,
-    build: bool | None,
-    as_json: bool,
-) -> None:
+def run(verbose: bool, /, build: bool | None, as_json: bool, **how: Any) -> None:
     """Pull, load, reconcile and build: the whole way."""
     from ingestion import alerts, pipeline, report
-    from ingestion.pull import PullOptions
 
     settings = Settings.from_environment()
     with alerts.on_failure("colleges run"), report.progress() as progress:
         outcome = pipeline.run(
-            settings,
-            _choose(datasets),
-            portal_states=portals,
-            options=PullOptions(force=force, accept_shrink=accept_shrink),
-            build=build,
-            verbose=verbose,
-            progress=progress,
+            settings, **_how(**how), build=build, verbose=verbose, progress=progress
         )
     if outcome.exit_code:
         alerts.post_failure("colleges run", outcome.problems)
@@ -142,57 +139,43 @@ def run(
 
 
 @main.command()
-@_states
-@_datasets
-@_force
-@_accept_shrink
-@_json
-def extract(
-    portals: tuple[Path, ...],
-    datasets: tuple[str, ...],
-    force: bool,
-    accept_shrink: bool,
-    as_json: bool,
-) -> None:
+@_pulling
+def extract(as_json: bool, **how: Any) -> None:
     """Hop 1 alone, the pull: portals → MongoDB."""
-    from ingestion import pipeline, report
+    _do("pull", as_json, **_how(**how))
+
+
+@main.command()
+@_dataset
+@_json
+def load(datasets: list[Dataset], as_json: bool) -> None:
+    """Hop 2 alone, the load: MongoDB → the warehouse's raw schema, then reconcile."""
+    _do("load", as_json, datasets=datasets)
+
+
+@main.command()
+@_dataset
+@_json
+def replay(datasets: list[Dataset], as_json: bool) -> None:
+    """Drop the warehouse's raw tables and load them anew from MongoDB."""
+    _do("replay", as_json, datasets=datasets)
+
+
+def _how(
+    datasets: list[Dataset], portals: tuple[Path, ...], force: bool, accept_shrink: bool
+) -> dict[str, Any]:
     from ingestion.pull import PullOptions
 
-    settings = Settings.from_environment()
-    with report.progress() as progress:
-        outcome = pipeline.pull(
-            settings,
-            _choose(datasets),
-            portal_states=portals,
-            options=PullOptions(force=force, accept_shrink=accept_shrink),
-            progress=progress,
-        )
-    _finish(outcome, settings, as_json)
+    options = PullOptions(force=force, accept_shrink=accept_shrink)
+    return {"datasets": datasets, "portal_states": portals, "options": options}
 
 
-@main.command()
-@_datasets
-@_json
-def load(datasets: tuple[str, ...], as_json: bool) -> None:
-    """Hop 2 alone, the load: MongoDB → the warehouse's raw schema, then reconcile."""
+def _do(step: str, as_json: bool, **how: Any) -> None:
     from ingestion import pipeline, report
 
     settings = Settings.from_environment()
     with report.progress() as progress:
-        outcome = pipeline.load(settings, _choose(datasets), progress=progress)
-    _finish(outcome, settings, as_json)
-
-
-@main.command()
-@_datasets
-@_json
-def replay(datasets: tuple[str, ...], as_json: bool) -> None:
-    """Drop the warehouse's raw tables and load them anew from MongoDB."""
-    from ingestion import pipeline, report
-
-    settings = Settings.from_environment()
-    with report.progress() as progress:
-        outcome = pipeline.replay(settings, _choose(datasets), progress=progress)
+        outcome = getattr(pipeline, step)(settings, **how, progress=progress)
     _finish(outcome, settings, as_json)
 
 

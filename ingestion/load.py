@@ -39,7 +39,7 @@ from ingestion.store import (
     run_range,
     written,
 )  # fmt: skip
-from ingestion.warehouse import LEDGER, SCHEMA, Connection, Warehouse, fresh_pipeline
+from ingestion.warehouse import LEDGER, SCHEMA, Connection, Warehouse, fresh_pipeline, hints
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -192,15 +192,15 @@ def _versions(
             )
 
 
-def _schema(columns: dict[str, str] = VERSION_COLUMNS) -> pa.Schema:
-    """Of a table's file; times are in UTC and say no zone."""
+def _schema() -> pa.Schema:
+    """Of a file; times are in UTC and say no zone."""
     import pyarrow as pa
 
     types = {
-        "text": pa.string(), "bigint": pa.int64(), "bool": pa.bool_(), "double": pa.float64(),
+        "text": pa.string(), "bigint": pa.int64(), "bool": pa.bool_(),
         "timestamp": pa.timestamp("us"),
     }  # fmt: skip
-    fields = {name: types[kind] for name, kind in columns.items()}
+    fields = {name: types[kind] for name, kind in VERSION_COLUMNS.items()}
     return pa.schema(fields | {"run_id": pa.dictionary(pa.int32(), pa.string())})
 
 
@@ -216,18 +216,14 @@ def _append(
     `beyond`: table → the finished entries whose versions are in its file; `entries`: what the
     ledger in raw lacks.
     """
-    import pyarrow.parquet as pq
-
     with warehouse.connect(writable=True) as raw:
         lease.confirm()
         for table in beyond.keys() & raw.tables:
             raw.rows(f"delete from {_rest(raw, table)}")  # noqa: S608
-        is_new = LEDGER not in raw.tables
+        if not beyond.keys() <= raw.tables:  # dlt makes them, unless its own note says it has
+            raw.rows(f"drop table if exists {SCHEMA}._dlt_version")
     rows = {table: sum(map(written, new)) for table, new in beyond.items()}
-    resources = [_resource(files, table, count, VERSION_COLUMNS) for table, count in rows.items()]
-    if is_new:  # a file without rows, of which dlt makes the table
-        pq.write_table(_schema(LEDGER_COLUMNS).empty_table(), files / f"{LEDGER}.parquet")
-        resources.append(_resource(files, LEDGER, 0, LEDGER_COLUMNS))
+    resources = [_resource(files, table, count) for table, count in rows.items()]
     lease.confirm()
     with warehouse.explained():
         pipeline = fresh_pipeline("append", warehouse.destination(), SCHEMA, files.parent)
@@ -241,6 +237,8 @@ def _append(
                     "were not committed: run `colleges load` again, which removes them and starts "
                     "over."
                 )
+        if LEDGER not in raw.tables:
+            raw.create(LEDGER, LEDGER_COLUMNS)
         lease.confirm()
         with raw.transaction():
             rest = iter(entries)
@@ -254,14 +252,12 @@ def _append(
     logger.info("appended: %s", ", ".join(f"{n} to {table}" for table, n in rows.items()))
 
 
-def _resource(files: Path, table: str, rows: int, columns: dict[str, str]) -> Any:
+def _resource(files: Path, table: str, rows: int) -> Any:
     """A dlt resource that is a finished file."""
     import dlt
 
-    zone = {"timestamp": {"timezone": False}}  # which is UTC
-    hints: Any = {n: {"data_type": kind, **zone.get(kind, {})} for n, kind in columns.items()}
     file = dlt.mark.with_file_import(str(files / f"{table}.parquet"), "parquet", rows)
-    return dlt.resource([file], name=table, columns=hints)
+    return dlt.resource([file], name=table, columns=hints(VERSION_COLUMNS))
 
 
 def _rest(raw: Connection, table: str) -> str:

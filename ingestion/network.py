@@ -10,12 +10,13 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -50,6 +51,10 @@ class _Anonymous(AuthBase):
 
 
 ANONYMOUS = _Anonymous()
+HTML = (
+    "answered with an HTML page ({}) where JSON was expected: a login page, a firewall or a proxy "
+    "may stand between. Open the portal in a browser here."
+)
 
 
 class ApiKey(AuthBase):
@@ -229,6 +234,14 @@ def quota_frees_at(body: Mapping[str, Any], headers: Mapping[str, str]) -> datet
             return datetime.now(UTC) + timedelta(seconds=seconds)
         except (ValueError, OverflowError, OSError):
             continue
+    return None
+
+
+def within(url: str, location: str) -> str | None:
+    """Where a redirect leads, if it is to the same scheme, host and port."""
+    with suppress(ValueError):
+        target = urljoin(url, location)
+        return target if urlsplit(target)[:2] == urlsplit(url)[:2] else None
     return None
 
 

@@ -13,12 +13,11 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import tenacity
@@ -31,9 +30,10 @@ from ingestion.errors import (
     SettingsError,
     UnknownDatasetError,
     disk_full,
-)
+)  # fmt: skip
 from ingestion.network import (
     ANONYMOUS,
+    HTML,
     ApiKey,
     BodyError,
     Timeouts,
@@ -45,56 +45,37 @@ from ingestion.network import (
     plain,
     quota_frees_at,
     session,
-)
+    within,
+)  # fmt: skip
 from ingestion.probe import Probe, drift, moment, portals_words, why_not_whole
+from ingestion.probe import Spooled as Spooled
 from ingestion.records import MAX_RECORD_BYTES, count_lines
 from ingestion.registry import Dataset
 
 logger = logging.getLogger(__name__)
-
-PULLS = 3
-"""How often a pull that broke off, or met a portal that published meanwhile, is begun."""
+PULLS = 3  # how often a pull that is not whole is begun
 MAX_LINE_BYTES = 2 * MAX_RECORD_BYTES
 """A record too large to keep is still spooled, for the quarantine. Beyond this a line is no record
 but a portal that does not send lines."""
 _RETRY_FOR_S = 10.0  # no attempt begins later, so that a portal out of reach is told soon
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 _T = TypeVar("_T")
-
-Progress = Callable[[str, int, int], None]
-"""Called with (dataset id, rows so far, rows expected)."""
-
-
-@dataclass(frozen=True)
-class Spooled:
-    """A whole pull in a file, one record per line as received."""
-
-    path: Path
-    rows: int
-    probe: Probe
-    """What the portal said before and after it."""
-    extracted_at: datetime
-    """When it began, UTC."""
+Progress = Callable[[str, int, int], None]  # dataset id, rows so far, rows expected
 
 
 class PortalClient:
     """Reads the portals of the registry. A context manager; not for use from several threads.
 
     Every method raises a `PortalError` that says which dataset and what to do:
-    `UnknownDatasetError` for 404; `PortalUnreachableError` after a bounded number of attempts with
-    growing pauses; the base class for what another attempt cannot mend.
+    `UnknownDatasetError` for 404, `PortalUnreachableError` after a bounded number of attempts.
 
     Args:
-        base_urls: portal name → base URL instead of the registry's, for the replay portal: https,
-            or http on loopback.
+        base_urls: portal name → URL instead of the registry's: https, or http on loopback.
         api_keys: portal name → API key. Sent as a header, to the portal's own address only.
         timeouts: see `Timeouts`.
         attempts: how often a request is sent before it counts as failed.
         wait_budget_s: how long the client may wait in all for used-up quotas, in seconds.
         sleep: replaces `time.sleep`.
-
-    Raises:
-        SettingsError: a base URL or an API key cannot be used.
     """
 
     def __init__(
@@ -118,7 +99,7 @@ class PortalClient:
         self._sleep = sleep
         self._sessions: dict[str, requests.Session] = {}
         self._silent: dict[str, str | None] = {}
-        """Host → why it did not answer; None once it has answered."""
+        # host → why it did not answer; None once it has answered
 
     def __enter__(self) -> PortalClient:
         return self
@@ -171,8 +152,7 @@ class PortalClient:
         its start and against the new count.
 
         Raises:
-            IncompletePullError: no pull of `PULLS` was whole; nothing of it may be kept.
-            DiskFullError: the file cannot be written.
+            IncompletePullError: no pull of `PULLS` was whole. DiskFullError: as it says.
         """
         for attempt in range(1, PULLS + 1):
             began, before = datetime.now(UTC), probe
@@ -201,10 +181,6 @@ class PortalClient:
 
         Returns:
             How many of its lines are not blank, and the last of them.
-
-        Raises:
-            PortalUnreachableError: the stream did not begin.
-            IncompletePullError: it broke off, in the middle of a line or not.
         """
 
         def begin() -> tuple[requests.Response, Iterator[bytes]]:
@@ -318,7 +294,7 @@ class PortalClient:
             if response.status_code == 200 and not is_html(response):
                 return response
             with closing(response):
-                target = _within(url, response.headers.get("Location", ""))
+                target = within(url, response.headers.get("Location", ""))
                 if response.is_redirect and redirects < 3 and target:
                     url, auth, redirects = target, ANONYMOUS, redirects + 1
                 else:
@@ -336,7 +312,6 @@ class PortalClient:
         said = portals_words(body) or "it gives no reason"
         if auth := self._keys.get(dataset.portal.name):
             said = auth.redact(said)
-        said = f"says {status}: {said}."
         frees = quota_frees_at(body, response.headers) if status == 429 else None
         if frees is not None:
             # At least 5 s: a time that has just passed must not become a busy loop.
@@ -346,29 +321,22 @@ class PortalClient:
                 self._wait_left_s -= wait
                 self._sleep(wait)
                 return
+        when = f"at {frees:%Y-%m-%d %H:%M} UTC" if frees else "some time: it does not say when"
+        advice = {
+            400: "Check this dataset's `where` in ingestion/datasets.yml.",
+            401: f"Check the API key in {variable}." if auth else f"Set {variable}.",
+            429: f"The quota frees {when}; run again later, or set {variable} to use your own.",
+        }
         kind = PortalError
+        said = f"says {status}: {said}. {advice.get(401 if status == 403 else status, '')}".rstrip()
         if status == 404:
             kind = UnknownDatasetError
-            said = "does not know this dataset (404). Was it renamed or removed? See the portal's "
-            said += "catalogue, then ingestion/datasets.yml."
+            said = "does not know this dataset (404). Was it renamed or removed? Mend datasets.yml."
         elif is_html(response):
-            kind = PortalUnreachableError
-            said = (
-                f"answered with an HTML page ({status}) where JSON was expected: a login page, a "
-            )
-            said += "firewall or a proxy may stand between. Open the portal in a browser here."
+            kind, said = PortalUnreachableError, HTML.format(status)
         elif response.is_redirect:
             target = plain(response.headers.get("Location", "").partition("?")[0])
-            said = f"redirects to {target}, which is not followed. If the portal has moved, "
-            said += "change its `base_url` in ingestion/datasets.yml."
-        elif status == 429:
-            when = f"frees at {frees:%Y-%m-%d %H:%M} UTC" if frees else "does not say when it frees"
-            said = f"{said} The quota is used up and {when}, later than this run may wait. Run "
-            said += f"again after that, or set {variable} to use a quota of your own."
-        elif status in (401, 403):
-            said += f" {'Check the API key in' if auth else 'Set'} {variable}."
-        elif status == 400:
-            said += " Check this dataset's `where` in ingestion/datasets.yml."
+            said = f"redirects to {target}, which is not followed: see `base_url` in datasets.yml."
         raise kind(f"{dataset.dataset_id}: {self._host(dataset)} {said}")
 
     def _base_url(self, dataset: Dataset) -> str:
@@ -376,14 +344,6 @@ class PortalClient:
 
     def _host(self, dataset: Dataset) -> str:
         return urlsplit(self._base_url(dataset)).netloc
-
-
-def _within(url: str, location: str) -> str | None:
-    """Where a redirect leads, if it is to the same scheme, host and port."""
-    with suppress(ValueError):
-        target = urljoin(url, location)
-        return target if urlsplit(target)[:2] == urlsplit(url)[:2] else None
-    return None
 
 
 def _where(dataset: Dataset) -> dict[str, str]:

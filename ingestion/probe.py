@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ingestion.network import plain
@@ -73,6 +74,18 @@ class Probe:
         now = self.as_ledger()
         changes = (f"{k} {last.get(k)} → {now[k]}" for k in _COMPARED if now[k] != last.get(k))
         return next(changes, None)
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """A whole pull in a file, one record per line as received."""
+
+    path: Path
+    rows: int
+    probe: Probe
+    """What the portal said before and after it."""
+    extracted_at: datetime
+    """When it began, UTC."""
 
 
 def drift(dataset: Dataset, fields: Mapping[str, str]) -> tuple[Drift, ...]:

@@ -43,12 +43,9 @@ FULL_PULL_EVERY = timedelta(days=7)
 class PullOptions:
     """How a person may steer a pull."""
 
-    force: bool = False
-    """Pull even where nothing says that the data changed."""
-    accept_shrink: bool = False
-    """Withdraw records even below the volume floor or beside lines that name no record."""
-    is_recorded_state: bool = False
-    """The portal is a recorded state: a dataset it lacks is skipped, not failed."""
+    force: bool = False  # pull even where nothing says that the data changed
+    accept_shrink: bool = False  # withdraw even below the floor, or beside lines without a name
+    is_recorded_state: bool = False  # a dataset that the portal lacks is skipped, not failed
 
 
 @dataclass
@@ -56,16 +53,12 @@ class DatasetResult:
     """What became of one dataset in this run."""
 
     dataset: Dataset
-    status: str
-    """As in the ledger: `finished`, `unchanged`, `not_recorded` or `failed`."""
-    counts: dict[str, int] = field(default_factory=dict)
-    """`rows_received`, `rows_new` and so on, as in the ledger."""
+    status: str  # as in the ledger
+    counts: dict[str, int] = field(default_factory=dict)  # `rows_…`, as in the ledger
     drift: list[dict[str, Any]] = field(default_factory=list)
-    is_drift_news: bool = False
-    """Whether the pull before did not have this drift."""
+    is_drift_news: bool = False  # the pull before did not have this drift
     profile_changes: list[dict[str, Any]] = field(default_factory=list)
-    withdrawal_refused: str | None = None
-    """Why records that are gone from the portal were not withdrawn."""
+    withdrawal_refused: str | None = None  # why records that are gone were not withdrawn
     error: str | None = None
 
     @property
@@ -96,12 +89,12 @@ class Puller:
         last = self.store.last_finished(dataset)
         self.lease.confirm()
         entry = self.store.begin(self.run, dataset)
-        rows_present = last["rows_present"] if last else 0
+        last = last or {"rows_present": 0}
         try:
-            return self._pull(dataset, entry, last or {"rows_present": 0})
+            return self._pull(dataset, entry, last)
         except PortalError as error:
             if isinstance(error, UnknownDatasetError) and self.options.is_recorded_state:
-                self.store.end(entry, "not_recorded", rows_present=rows_present)
+                self.store.end(entry, "not_recorded", rows_present=last["rows_present"])
                 return DatasetResult(dataset, "not_recorded")
             logger.info("%s: %s", dataset.dataset_id, error)
             self.store.end(entry, "failed", error=str(error))
@@ -148,12 +141,9 @@ class Puller:
         if not self.options.accept_shrink:
             readable = int((kinds < COPY).sum())
             refusal = _why_not_withdraw(dataset, readable, len(missing), nameless)
-        counts = {
-            "rows_received": spooled.rows,
-            **{f"rows_{name}": int((kinds == kind).sum()) for name, kind in _COUNTED.items()},
-            "rows_quarantined": pulled.quarantined,
-            "rows_withdrawn": 0 if refusal else len(missing),
-        }
+        counts = {f"rows_{name}": int((kinds == kind).sum()) for name, kind in _COUNTED.items()}
+        counts |= {"rows_received": spooled.rows, "rows_quarantined": pulled.quarantined}
+        counts["rows_withdrawn"] = 0 if refusal else len(missing)
         is_changed = counts["rows_unchanged"] + counts["rows_quarantined"] < spooled.rows
         if is_changed:
             pulled.write(pipeline, kinds)
@@ -167,16 +157,10 @@ class Puller:
         arrived = counts["rows_new"] + counts["rows_restored"] - counts["rows_withdrawn"]
         self.lease.confirm()
         self.store.end(
-            entry,
-            "finished",
-            **told,
-            **counts,
-            extracted_at=spooled.extracted_at,
-            rows_present=present(held).num_rows + arrived,
-            is_withdrawal_refused=refusal is not None,
-            profile=now,
-            profile_changes=changes,
-        )
+            entry, "finished", **told, **counts,
+            extracted_at=spooled.extracted_at, is_withdrawal_refused=refusal is not None,
+            rows_present=present(held).num_rows + arrived, profile=now, profile_changes=changes,
+        )  # fmt: skip
         result = _result(dataset, "finished", told, last)
         result.counts, result.profile_changes = counts, changes
         result.withdrawal_refused = refusal
@@ -199,10 +183,9 @@ class _Pulled:
         self._error: Exception | None = None
 
     def read(self, dataset: Dataset, held: pa.Table, work_dir: Path) -> Any:
-        """Read the file; lines that are not held yet go into a load package of dlt.
+        """Read the file; lines that are not held go into a load package of dlt.
 
-        Returns:
-            The dlt pipeline with that package; None where every line is held.
+        Returns the dlt pipeline with that package; None where every line is held.
         """
         batches = self._noted(records.read_batches(self._spooled.path, dataset, present(held)))
         first = next((batch for batch in batches if batch.num_rows), None)
@@ -234,7 +217,7 @@ class _Pulled:
             yield rows.filter(rows["payload"].is_valid())
 
     def keys(self) -> pa.Table:
-        """`record_key` and `content_hash` of every readable record, in the order they came."""
+        """`record_key` and `content_hash` of every readable record."""
         import pyarrow as pa
 
         schema = pa.schema({"record_key": pa.string(), "content_hash": pa.string()})
@@ -261,12 +244,9 @@ class _Pulled:
         from dlt.common.destination.exceptions import DestinationTerminalException
 
         @dlt.destination(
-            batch_size=INSERT_ROWS,
-            loader_file_format="parquet",
-            name="mongodb",
-            naming_convention="direct",
-            skip_dlt_columns_and_tables=True,
-        )
+            name="mongodb", batch_size=INSERT_ROWS, loader_file_format="parquet",
+            naming_convention="direct", skip_dlt_columns_and_tables=True,
+        )  # fmt: skip
         def mongodb(batch: pa.RecordBatch, table: Any) -> None:  # noqa: ARG001 - dlt's signature
             try:
                 wanted = batch.filter(self._is_wanted[batch.column("number").to_numpy()])
@@ -279,10 +259,9 @@ class _Pulled:
 
     def withdraw(self, keys: list[str]) -> None:
         """Write a tombstone for each record."""
-        first = sum(batch.num_rows for batch in self._rows)
+        first = self.keys().num_rows
         blank = dict.fromkeys(("content_hash", "line_hash", "payload"))
-        rows = ({"number": n, "record_key": key, **blank} for n, key in enumerate(keys, first))
-        self._insert(rows)
+        self._insert({"number": n, "record_key": key, **blank} for n, key in enumerate(keys, first))
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> None:
         run, first_id = self._entry["run_sequence"], self._entry["run_sequence"] * RUN_SIZE
@@ -303,12 +282,7 @@ class _Pulled:
 
 
 def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:
-    """Why a dataset must be pulled, or None where nothing says so.
-
-    Args:
-        probe: what the portal says now.
-        last: the ledger's entry of the latest finished pull; without `extracted_at` if none.
-    """
+    """Why a dataset must be pulled; None where nothing differs from `last`, its latest pull."""
     if "extracted_at" not in last:
         return "never pulled"
     if last["is_withdrawal_refused"] or last["rows_quarantined"]:

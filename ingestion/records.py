@@ -1,5 +1,4 @@
-"""What a record is: parsed strictly, named by its key, compared by its content. No input, no output
-but the file of one pull.
+"""What a record is: parsed strictly, named by its key, compared by its content.
 
 A portal sends one JSON object per line. The line itself is kept as text, and what is read out of it
 must be what everybody else reads: a parser that keeps the last of two equal names, or rounds an
@@ -183,11 +182,8 @@ def parse(line: bytes) -> tuple[dict[str, Any], bytes]:
     twice, an integer beyond 64 bits), Python's slower parser reads it once more, exactly.
 
     Returns:
-        The record, and its canonical text as `canonical` has it. An integer beyond 64 bits is an
-        `orjson.Fragment` of its digits.
-
-    Raises:
-        BadRecordError: it is no such record.
+        The record, in which an integer beyond 64 bits is an `orjson.Fragment` of its digits, and
+        its canonical text as `canonical` has it.
     """
     if len(line) > MAX_RECORD_BYTES:
         raise BadRecordError("too_large", f"{len(line)} bytes of text, limit {MAX_RECORD_BYTES}")
@@ -230,12 +226,8 @@ def canonical(value: Any) -> bytes:
 def record_key(record: dict[str, Any], dataset: Dataset) -> str:
     """The identity of a record: the values of its key fields as a canonical JSON array.
 
-    Two records have the same key exactly when their key values are equal as JSON: 7 and 7.0 are,
-    7 and "7" are not. In a field of `nullable_key`, missing, null and blank are all null.
-
-    Raises:
-        BadRecordError: a value is missing, null, blank or no scalar, or the key is longer than
-            `MAX_KEY_BYTES`.
+    7 and 7.0 are the same, 7 and "7" are not. Missing, null and blank are null in a field of
+    `nullable_key`, elsewhere a BadRecordError, as are an object, an array and too long a key.
     """
     values = [_key_value(record, name, name in dataset.nullable_key) for name in dataset.key]
     key = _dumps(values)
@@ -320,9 +312,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def document(payload: str) -> dict[str, Any] | None:
-    """The record as a document for MongoDB, or None where BSON may not hold it: integers beyond 64
-    bits, NUL in a name, deep nesting, or more text than `MAX_DOCUMENT_BYTES`.
-    """
+    """The record as a document for MongoDB, or None where BSON may not hold it."""
     line = payload.encode()
     if len(line) > MAX_DOCUMENT_BYTES or b"\\u0000" in line or _has_long_integer(line):
         return None

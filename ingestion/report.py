@@ -64,15 +64,22 @@ def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
     if outcome.refilled:
         click.echo(f"MongoDB was empty: {outcome.refilled} versions came back from the warehouse.")
     for state, sequence, results in outcome.pulls:
-        click.echo(f"Run {sequence}, {state or 'the live portals'}:")
-        for status in ("unchanged", "not_recorded"):
-            if names := [r.dataset.dataset_id for r in results if r.status == status]:
-                click.echo(f"  {status.replace('_', ' ')}: {', '.join(names)}")
+        source = state or "the live portals"
+        # One line each where there are several; what a pull was like is in `colleges status`.
+        if len(outcome.pulls) > 1:
+            received = sum(result.counts.get("rows_received", 0) for result in results)
+            changes = _changes(results) or "no record changed"
+            click.echo(f"Run {sequence}, {source}: {received} received, {changes}")
+            results = [result for result in results if result.needs_attention]
+        else:
+            click.echo(f"Run {sequence}, {source}:")
+            for status in ("unchanged", "not_recorded"):
+                if names := [r.dataset.dataset_id for r in results if r.status == status]:
+                    click.echo(f"  {status.replace('_', ' ')}: {', '.join(names)}")
         for result in results:
             _show_result(result)
-    for load in outcome.loads:
-        if load.rows_appended:
-            click.echo(f"Loaded {load.rows_appended} versions into {_where(settings)}")
+    if loaded := sum(load.rows_appended for load in outcome.loads):
+        click.echo(f"Loaded {loaded} versions into {_where(settings)}")
     took = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in outcome.seconds.items())
     click.echo(f"Took {sum(outcome.seconds.values()):.0f} s ({took}).")
     if outcome.is_built:
@@ -88,11 +95,7 @@ def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
 
 def _in_a_line(outcome: Outcome) -> str:
     failed = [result for result in outcome.results if result.status == "failed"]
-    total = {
-        kind: sum(result.counts.get(f"rows_{kind}", 0) for result in outcome.results)
-        for kind in CHANGES
-    }
-    changes = ", ".join(f"{rows} {kind}" for kind, rows in total.items() if rows)
+    changes = _changes(outcome.results)
     parts = []
     if failed:
         parts.append(f"{len(failed)} of {len(outcome.results)} datasets could not be read")
@@ -106,18 +109,16 @@ def _in_a_line(outcome: Outcome) -> str:
     return f"{line[0].upper()}{line[1:]}."
 
 
+def _changes(results: list[DatasetResult]) -> str:
+    total = {k: sum(result.counts.get(f"rows_{k}", 0) for result in results) for k in CHANGES}
+    return ", ".join(f"{rows} {kind}" for kind, rows in total.items() if rows)
+
+
 def _show_result(result: DatasetResult) -> None:
     received = result.counts.get("rows_received")
     if received is not None:
-        counts = [
-            f"{result.counts[f'rows_{kind}']} {kind}"
-            for kind in CHANGES
-            if result.counts.get(f"rows_{kind}")
-        ]
-        click.echo(
-            f"  {result.dataset.dataset_id}: {received} received, "
-            + (", ".join(counts) or "none changed")
-        )
+        changes = _changes([result]) or "none changed"
+        click.echo(f"  {result.dataset.dataset_id}: {received} received, {changes}")
     if result.is_drift_news:
         told = ", ".join(f"{change['field']} {change['kind']}" for change in result.drift)
         click.secho(f"    fields differ from the registry: {told}", fg="yellow")
@@ -209,6 +210,7 @@ def _dataset_status(entries: list[dict[str, Any]]) -> dict[str, Any]:
     written = [e for e in finished if any(e.get(f"rows_{kind}") for kind in CHANGES[:4])]
     return {
         "dataset": entries[-1]["dataset"],
+        "table": entries[-1]["table_name"],
         "rows_present": finished[-1]["rows_present"] if finished else 0,
         "versions": sum(e.get(f"rows_{kind}") or 0 for e in written for kind in CHANGES[:4]),
         "last_load": entries[-1],

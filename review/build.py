@@ -1,29 +1,24 @@
-"""Builds the base commit and the working tree from the same raw data into one DuckDB file."""
+"""Builds the base commit and the working tree into one DuckDB file, and tests what was built."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+
+from review.problems import Problem, explain, locate, plain
+from review.processes import ReviewError, environment, run
+
 Manifest = dict[str, Any]
 SideName = Literal["base", "pr"]
-
-TIMEOUT_S = 900
-"""For one process; all of them together take about a minute."""
 
 _PROFILE = """\
 paris_colleges:
@@ -36,24 +31,8 @@ paris_colleges:
       threads: {threads}
       settings: {{TimeZone: UTC}}
 """
-# Nothing else of the caller's environment reaches the code under review: no token, no account.
-_ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "TMPDIR", "VIRTUAL_ENV")
-
-
-class ReviewError(Exception):
-    """The review itself cannot be made; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that failed: what, where, and what was said."""
-
-    name: str
-    kind: str
-    """``model``, ``test``, ``unit_test``, ``seed``, ``snapshot``, or ``project`` (not parsed)."""
-    file: str | None
-    line: int | None
-    message: str
+SHOWN_ROWS = 5
+"""Rows shown of what a failing test found."""
 
 
 @dataclass(frozen=True)
@@ -69,107 +48,44 @@ class Side:
     problems: Sequence[Problem] = ()
     warnings: Sequence[str] = ()
     """Names of tests that warn."""
+    warnings_on_base: Sequence[str] = ()
+    """Those of them that warn or fail on the base too."""
     skipped: Sequence[str] = ()
     """Names of what was not built because something before it failed."""
-
-
-def git(project: Path, *arguments: str) -> bytes:
-    """Run git in ``project``.
-
-    Raises:
-        ReviewError: git said no.
-    """
-    done = subprocess.run(  # noqa: S603
-        ["git", "-C", str(project), *arguments],  # noqa: S607
-        capture_output=True, check=False, timeout=TIMEOUT_S,
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise ReviewError(f"git {' '.join(arguments)} failed: {said}")
-    return done.stdout
-
-
-def merge_base(project: Path, base: str) -> str:
-    """The commit the working tree grew from.
-
-    Raises:
-        ReviewError: ``base`` is not known here.
-    """
-    try:
-        # --end-of-options: a branch name is data and must not be read as an option
-        arguments = ("merge-base", "HEAD", "--end-of-options", base)
-        return git(project, *arguments).decode().strip()
-    except ReviewError as error:
-        raise ReviewError(
-            f"No common ancestor of HEAD and {base!r} is here. Name a branch or commit that exists "
-            f"(make review BASE=...); in a shallow clone, fetch the history first. {error}"
-        ) from error
-
-
-@contextmanager
-def checked_out(project: Path, commit: str) -> Iterator[Path]:
-    """The files of a commit in a folder of their own; the repository is only read."""
-    with tempfile.TemporaryDirectory(prefix="colleges-review-") as folder:
-        archive = git(project, "archive", "--format=tar", commit)
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(folder, filter="data")
-        yield Path(folder)
-
-
-def load_sample(project: Path, cache: Path) -> Path:
-    """A DuckDB file with the synthetic sample in ``raw``; loaded once per state of the code.
-
-    Raises:
-        ReviewError: the working tree's own code cannot load its sample.
-    """
-    digest = sha256()
-    code = (*(project / "ingestion").rglob("*"), *(project / "sandbox").rglob("*"))
-    for file in sorted(code):
-        if file.suffix in {".py", ".yml"}:
-            digest.update(f"\0{file.relative_to(project)}\0".encode() + file.read_bytes())
-    loaded = cache / f"raw-{digest.hexdigest()[:16]}.duckdb"
-    if loaded.exists():
-        return loaded
-    # A short path: mongod's socket lies below it.
-    with tempfile.TemporaryDirectory(prefix="colleges-review-") as folder:
-        home = Path(folder)
-        environment = _environment(COLLEGES_HOME=folder, COLLEGES_TARGET="duckdb")
-        colleges = (sys.executable, "-m", "ingestion.cli")
-        states = home / "sample"
-        for arguments in (("sample", "--out", str(states)), ("run", "--no-build")):
-            portals = [
-                word
-                for state in (sorted(states.iterdir()) if arguments[0] == "run" else ())
-                for word in ("--portal", str(state))
-            ]
-            done = _run((*colleges, *arguments, *portals), project, environment)
-            if done.returncode:
-                raise ReviewError(
-                    f"The synthetic sample could not be loaded (colleges {arguments[0]}, exit "
-                    f"{done.returncode}), so there is no data to build from:\n{done.stderr[-3000:]}"
-                )
-        cache.mkdir(parents=True, exist_ok=True)
-        for old in cache.glob("raw-*.duckdb"):
-            old.unlink()
-        shutil.move(home / "warehouse.duckdb", loaded)
-    return loaded
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """``dbt_project.yml`` as it is read."""
 
 
 def build(
-    project: Path, name: SideName, commit: str, warehouse: Path, work: Path, *, test: bool
+    project: Path,
+    name: SideName,
+    commit: str,
+    warehouse: Path,
+    work: Path,
+    *,
+    test: bool,
+    python: str = sys.executable,
 ) -> Side:
     """Build one side into ``warehouse`` under schemas that begin with its name.
 
     Models are built before any test is run: what a failing test would keep from being built is
     what a reviewer wants to see.
+
+    Args:
+        project: folder of the dbt project.
+        name: which side it is.
+        commit: what to call its state in the report.
+        warehouse: DuckDB file that has the schema ``raw``.
+        work: folder for dbt's artifacts.
+        test: run the tests too.
+        python: interpreter of the environment to build with.
     """
     target = work / name
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    profile = _PROFILE.format(path=json.dumps(str(warehouse)), threads=os.cpu_count() or 2)
-    (target / "profiles.yml").write_text(profile, encoding="utf-8")
-    side = _Building(project, name, target)
+    write_profile(target, warehouse)
+    side = _Building(project, name, target, python)
     side.build(test=test)
+    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
     return Side(
         name=name,
         commit=commit,
@@ -178,7 +94,87 @@ def build(
         problems=tuple(side.problems),
         warnings=tuple(side.warnings),
         skipped=tuple(side.skipped),
+        settings=settings if isinstance(settings, dict) else {},
     )
+
+
+def write_profile(target: Path, warehouse: Path) -> None:
+    """A profile that knows nothing but this file."""
+    target.mkdir(parents=True, exist_ok=True)
+    profile = _PROFILE.format(path=json.dumps(str(warehouse)), threads=os.cpu_count() or 2)
+    (target / "profiles.yml").write_text(profile, encoding="utf-8")
+
+
+def carry_over(base: Side, warehouse: Path) -> None:
+    """Give the working tree the history that production has: the base's snapshots and increments.
+
+    The build that follows then changes them as the next run after the merge would.
+    """
+    import duckdb
+
+    kept = [
+        node
+        for node in (base.manifest or {"nodes": {}})["nodes"].values()
+        if node["unique_id"] in base.seconds
+        and node["config"].get("materialized") in {"snapshot", "incremental"}
+    ]
+    with duckdb.connect(str(warehouse)) as connection:
+        for node in kept:
+            schema = "pr_" + node["schema"].removeprefix("base_")
+            table = node["alias"] or node["name"]
+            connection.execute(f'create schema if not exists "{schema}"')
+            connection.execute(
+                f'create or replace table "{schema}"."{table}" as from "{node["schema"]}"."{table}"'
+            )
+
+
+def tell_apart(
+    project: Path, base: Side, pr: Side, work: Path, python: str = sys.executable
+) -> Side:
+    """The working tree's side with what fails or warns on the base already marked as such.
+
+    Of the base, those tests alone are run.
+    """
+    asked = [p.name for p in pr.problems if p.kind in {"test", "unit_test"}]
+    asked += pr.warnings
+    known = {
+        node["name"]
+        for section in ("nodes", "unit_tests")
+        for node in (base.manifest or {}).get(section, {}).values()
+    }
+    if not (asked := [name for name in asked if name in known]):
+        return pr
+    side = _Building(project, "base", work / "base", python)
+    side.test(asked)
+    failed = {problem.name for problem in side.problems}
+    return replace(
+        pr,
+        problems=[replace(p, is_on_base=p.name in failed) for p in pr.problems],
+        warnings_on_base=sorted(set(side.warnings) | failed),
+    )
+
+
+def build_selected(project: Path, warehouse: Path, work: Path, state: Path) -> Side:
+    """Build and test what differs from ``state`` and everything after it, over the base's tables.
+
+    Args:
+        project: folder of the dbt project.
+        warehouse: DuckDB file with ``raw`` and the base as built; what is selected replaces there.
+        work: folder for dbt's artifacts.
+        state: folder with the base's manifest.
+    """
+    target = work / "check"
+    write_profile(target, warehouse)
+    side = _Building(project, "base", target, sys.executable)
+    (target / "run_results.json").unlink(missing_ok=True)
+    selected = ("--select", "state:modified+", "--state", str(state))
+    done = side.run("-m", "dbt.cli.main", "--log-format", "json", "build", *selected)
+    results = target / "run_results.json"
+    if results.exists() or done.returncode:
+        side.note(done, [results])
+    else:  # nothing differs
+        side.manifest = json.loads((target / "manifest.json").read_text("utf-8"))
+    return Side("pr", "", side.manifest, side.seconds, side.problems, side.warnings)
 
 
 def write_docs(project: Path, work: Path) -> list[Path]:
@@ -187,7 +183,7 @@ def write_docs(project: Path, work: Path) -> list[Path]:
     Raises:
         ReviewError: the docs cannot be written.
     """
-    side = _Building(project, "pr", work / "pr")
+    side = _Building(project, "pr", work / "pr", sys.executable)
     done = side.run("-m", "dbt.cli.main", "docs", "generate", "--static")
     if done.returncode:
         raise ReviewError(f"dbt docs generate failed:\n{done.stdout[-3000:]}")
@@ -195,14 +191,14 @@ def write_docs(project: Path, work: Path) -> list[Path]:
     colibri = project / ".venv-artifacts" / "bin" / "colibri"
     if colibri.exists():
         lineage = work / "lineage"
-        done = _run(
+        done = run(
             (
                 *(str(colibri), "generate", "--disable-telemetry", "--output-dir", str(lineage)),
                 *("--manifest", str(side.target / "manifest.json")),
                 *("--catalog", str(side.target / "catalog.json")),
             ),
             project,
-            _environment(),
+            environment(),
         )
         if done.returncode:
             raise ReviewError(f"colibri generate failed:\n{done.stderr[-3000:]}")
@@ -213,8 +209,9 @@ def write_docs(project: Path, work: Path) -> list[Path]:
 class _Building:
     """dbt at work on one side, and what came of it so far."""
 
-    def __init__(self, project: Path, name: SideName, target: Path) -> None:
+    def __init__(self, project: Path, name: SideName, target: Path, python: str) -> None:
         self.project = project
+        self.python = python
         self.name = name
         self.target = target
         self.manifest: Manifest | None = None
@@ -227,21 +224,32 @@ class _Building:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run Python with the options every command of dbt takes here."""
         command = (
-            *(sys.executable, *command),
+            *(self.python, *command),
             *("--project-dir", str(self.project), "--profiles-dir", str(self.target)),
             *("--target-path", str(self.target), "--log-path", str(self.target / "logs")),
         )
-        environment = _environment(
+        settings = environment(
             COLLEGES_SCHEMA_PREFIX=self.name, DO_NOT_TRACK="1", COLLEGES_TARGET="duckdb"
         )
-        return _run(command, self.project, environment)
+        return run(command, self.project, settings)
 
     def build(self, *, test: bool) -> None:
+        self._run_and_note(["build", "test"] if test else ["build"])
+
+    def test(self, names: Collection[str]) -> None:
+        """Run some tests alone on what was built before."""
+        self._run_and_note(["test"], *names)
+
+    def _run_and_note(self, commands: Sequence[str], *selected: str) -> None:
         # -P: the folder of the script is no place to import from
         script = Path(__file__).with_name("dbt_commands.py")
-        wanted = "build+test" if test else "build"
-        done = self.run("-P", str(script), str(self.target), wanted)
-        results = [self.target / f"results-{command}.json" for command in wanted.split("+")]
+        wanted = ",".join(commands)
+        done = self.run("-P", str(script), str(self.target), wanted, ",".join(selected))
+        results = [self.target / f"results-{command}.json" for command in commands]
+        self.note(done, results)
+
+    def note(self, done: subprocess.CompletedProcess[str], results: Sequence[Path]) -> None:
+        """What came of a command: from its results or, where there are none, what it said."""
         if not results[0].exists():
             self._note_unparsed(done)
             return
@@ -273,10 +281,34 @@ class _Building:
                 self.not_built.add(unique_id)
             case _:
                 self.not_built.add(unique_id)
-                message = _plain(result.get("message") or "no message")
-                file, line = _locate(self.project, node, message)
+                message = plain(result.get("message") or "no message")
+                file, line = locate(self.project, node, message)
                 kind = unique_id.split(".")[0]
-                self.problems.append(Problem(name, kind, file, line, message))
+                hint = explain(self.project, message, node)
+                problem = Problem(name, kind, file, line, message, hint)
+                if kind == "test":
+                    problem = replace(problem, sample=self._failing_rows(result))
+                self.problems.append(problem)
+
+    def _failing_rows(self, result: Mapping[str, Any]) -> Sequence[Sequence[str]]:
+        """First rows that a failing test selects, with their header; none where it cannot run."""
+        import duckdb
+
+        query = (result.get("compiled_code") or "").strip().rstrip(";")
+        if result["status"] != "fail" or not query:
+            return ()
+        profile = yaml.safe_load((self.target / "profiles.yml").read_text(encoding="utf-8"))
+        file = profile["paris_colleges"]["outputs"]["duckdb"]["path"]
+        try:
+            with duckdb.connect(file, read_only=True) as connection:
+                found = connection.execute(
+                    f"select columns(*)::varchar from ({query}\n) limit {SHOWN_ROWS}"  # noqa: S608
+                )
+                header = [column[0] for column in found.description or ()]
+                rows = found.fetchall()
+        except duckdb.Error:
+            return ()
+        return [header, *(["null" if v is None else v for v in row] for row in rows)]
 
     def _note_unparsed(self, done: subprocess.CompletedProcess[str]) -> None:
         """dbt stopped before it ran anything: what it logged as errors is all there is."""
@@ -287,72 +319,8 @@ class _Building:
             except (ValueError, KeyError, TypeError):
                 continue
             if info.get("level") == "error" and info.get("msg"):
-                said.append(_plain(info["msg"]))
+                said.append(plain(info["msg"]))
         message = "\n".join(said) or done.stderr[-2000:] or f"dbt ended with {done.returncode}"
-        file, line_number = _locate(self.project, {}, message)
-        self.problems.append(Problem("dbt", "project", file, line_number, message))
-
-
-def _locate(project: Path, node: Mapping[str, Any], message: str) -> tuple[str | None, int | None]:
-    """The file and, where it can be told, the line a message of dbt or DuckDB speaks of."""
-    named = re.search(r"([\w./-]+\.(?:sql|ya?ml|csv|md))\b", message)
-    file = node.get("original_file_path") or (named[1] if named else None)
-    if file is None:
-        return None, None
-    path = project / file
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return file, None
-    if quoted := re.search(r"^\s*LINE \d+: (.*)$", message, re.MULTILINE):
-        # DuckDB counts lines of the compiled SQL; the text itself leads back to the source.
-        return file, _only_line(lines, quoted[1].strip(". "))
-    if numbered := re.search(r"\bline (\d+)", message):
-        return file, int(numbered[1])
-    if missing := re.search(r"\b(?:name|column|named) [\"']?(\w+)", message):
-        return file, _only_line(lines, missing[1])
-    if column := node.get("column_name"):
-        return file, _only_line(lines, f"- name: {column}", whole=True)
-    return file, None
-
-
-def _only_line(lines: Sequence[str], text: str, *, whole: bool = False) -> int | None:
-    """Number of the one line that has the text; None where none or several have."""
-    found = [
-        number
-        for number, line in enumerate(lines, 1)
-        if text and (line.strip() == text if whole else text in line)
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _plain(text: str) -> str:
-    """Without the colours of a terminal."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()
-
-
-def _environment(**settings: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return {**kept, "PYTHONIOENCODING": "utf-8", **settings}
-
-
-def _run(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(  # noqa: S603
-            command, cwd=folder, env=dict(environment), capture_output=True, text=True,
-            check=False, timeout=TIMEOUT_S,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise ReviewError(
-            f"{' '.join(command[:6])} took more than {TIMEOUT_S} s and was ended."
-        ) from error
-
-
-@contextmanager
-def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    """Add what a step takes to ``seconds``."""
-    started = time.monotonic()
-    yield
-    seconds[step] = time.monotonic() - started
+        file, line_number = locate(self.project, {}, message)
+        hint = explain(self.project, message, {})
+        self.problems.append(Problem("dbt", "project", file, line_number, message, hint))

@@ -13,19 +13,24 @@ from pathlib import Path
 
 
 def main() -> int:
-    """``dbt_commands.py TARGET_PATH {build|build+test} [options of dbt ...]``"""
+    """``dbt_commands.py TARGET_PATH build,test|build|test TESTS [options of dbt ...]``
+
+    ``TESTS``: names, separated by commas, of the only tests to run; empty for all.
+    """
     from dbt.cli.main import dbtRunner
 
-    target, wanted, *options = sys.argv[1:]
+    target, wanted, tests, *options = sys.argv[1:]
     log = ["--log-format", "json"]
     parsed = dbtRunner().invoke([*log, "parse", *options])
     if not parsed.success:
         return 2
     runner = dbtRunner(manifest=parsed.result)  # type: ignore[arg-type]
     is_well = True
-    for command in wanted.split("+"):
-        without = ["--exclude-resource-type", "test", "unit_test"] if command == "build" else []
-        is_well &= runner.invoke([*log, command, *options, *without]).success
+    for command in wanted.split(","):
+        only = ["--select", *tests.split(",")] if tests else []
+        if command == "build":
+            only = ["--exclude-resource-type", "test", "unit_test"]
+        is_well &= runner.invoke([*log, command, *options, *only]).success
         results = Path(target, "run_results.json")
         if results.exists():
             shutil.move(results, Path(target, f"results-{command}.json"))

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from review.github import AUTHOR, GitHub, GitHubError
-from review.render import code
+from review.markdown import code
 
 TITLE = "The portals differ from the registry"
 LABEL = "portal-drift"

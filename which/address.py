@@ -50,13 +50,11 @@ def plain(text: str) -> str:
 def street_key(street: str) -> str | None:
     """The street for comparison: SQL's normalise_street, by the same words of dbt_project.yml."""
     spelling = _spelling()
-    kind, separator, rest = plain(street).partition(" ")
-    text = f" {spelling['kinds'].get(kind, kind)}{separator}{rest} "
-    for short, long in spelling["words"].items():
-        text = text.replace(f" {short} ", f" {long} ")
-    for article in spelling["articles"]:
-        text = text.replace(f" {article} ", " ")
-    return text.replace(" ", "") or None
+    kind, *rest = plain(street).split(" ")
+    words = [spelling["kinds"].get(kind, kind), *rest]
+    text = f" {'  '.join(spelling['words'].get(word, word) for word in words)} "
+    articles = "|".join(spelling["articles"]).replace(" ", "  ")
+    return re.sub(f" (?:{articles}) ", " ", text).replace(" ", "") or None
 
 
 def read_address(text: str) -> Address:

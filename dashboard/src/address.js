@@ -15,11 +15,9 @@ export const plain = (text) =>
 
 export function streetKey(street, spelling) {
   const [kind, ...rest] = plain(street).split(" ");
-  let text = ` ${[rest.length ? (spelling.kinds[kind] ?? kind) : kind, ...rest].join(" ")} `;
-  for (const [short, long] of Object.entries(spelling.words))
-    text = text.replaceAll(` ${short} `, ` ${long} `);
-  for (const article of spelling.articles) text = text.replaceAll(` ${article} `, " ");
-  return text.replaceAll(" ", "") || null;
+  const words = [spelling.kinds[kind] ?? kind, ...rest].map((word) => spelling.words[word] ?? word);
+  const articles = new RegExp(` (?:${spelling.articles.join("|").replaceAll(" ", "  ")}) `, "g");
+  return ` ${words.join("  ")} `.replace(articles, " ").replaceAll(" ", "") || null;
 }
 
 // {number, repetition, street, arrondissement}, each null where the text does not say.

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import test, { after, before } from "node:test";
 import { gzipSync } from "node:zlib";
 import { launch, open, serve, visit } from "./harness.mjs";
@@ -17,6 +17,7 @@ const moved = document.changes.find((change) => change.change_type === "relocate
 const four = document.colleges.slice(0, 4).map((college) => college.college_id);
 const VIEWS = {
   map: `#/map?year=${heldYears[0]}`,
+  sector: "#/sector",
   distances: "#/distances",
   changes: "#/changes",
   compare: `#/compare?c=${four.slice(0, 3)}`,
@@ -411,7 +412,9 @@ for (const colorScheme of ["light", "dark"]) {
 
 test("everything together is below 1 MB on the wire", () => {
   const assets = readdirSync(join(SITE, "assets")).map((name) => readFileSync(join(SITE, "assets", name)));
-  const all = [...assets, readFileSync(join(SITE, "index.html")), JSON.stringify(document)];
+  const folder = dirname(process.env.DASHBOARD_DOCUMENT);
+  const beside = document.sector_files.map((name) => readFileSync(join(folder, name)));
+  const all = [...assets, readFileSync(join(SITE, "index.html")), JSON.stringify(document), ...beside];
   const size = all.reduce((sum, content) => sum + gzipSync(content).length, 0);
   assert.ok(size < 1_000_000, `${size} bytes`);
 });

@@ -85,8 +85,9 @@ def sample(demo: Home, tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="session")
 def real(homes: Path, recorded: Path) -> Built:
-    """The recorded states 2021-05 and 2024-11."""
-    return build(_home(homes, "real"), [recorded / "2021-05", recorded / "2024-11"])
+    """The recorded states, those of sectors and street ranges alone among them."""
+    states = ("2021-01", "2021-05", "2022-02", "2024-11", "2026-08")
+    return build(_home(homes, "real"), [recorded / state for state in states])
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from dashboard import export
+from dashboard import export, sector_files
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.browser import run
@@ -43,6 +43,20 @@ def test_every_view(site: Path, chromium: str, states: str, request: pytest.Fixt
     built: Built = request.getfixturevalue(states)
     node_test(
         "page",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(built.document),
+        CHROMIUM=chromium,
+    )
+
+
+@pytest.mark.parametrize("states", ["sample", "real"])
+def test_the_way_to_a_college(
+    site: Path, chromium: str, states: str, request: pytest.FixtureRequest
+) -> None:
+    """From an address, a tap and the device's position, on a phone and on a desk."""
+    built: Built = request.getfixturevalue(states)
+    node_test(
+        "sector",
         DASHBOARD_SITE=str(site),
         DASHBOARD_DOCUMENT=str(built.document),
         CHROMIUM=chromium,
@@ -97,7 +111,7 @@ def test_the_dashboards_exposures_are_the_marts_it_exports(sample: Built) -> Non
         for node in exposure["depends_on"]["nodes"]
     }
     exported = {table.model for table in (*export.TABLES.values(), export.DISTANCES)}
-    assert exposed == exported | {export.LOAD_MODEL}
+    assert exposed == exported | {export.LOAD_MODEL, *sector_files.MODELS}
 
 
 def test_queries_for_looker_studio_run_and_their_marts_are_its_exposure(sample: Built) -> None:
@@ -157,7 +171,7 @@ def test_snowflake_gives_the_same_document(
 def copy_marts(path: Path, fake: Fake) -> None:
     """The marts the export reads; of the distances only the first school year, for speed."""
     models = [table.model for table in export.TABLES.values()] + [export.LOAD_MODEL]
-    models += ["fct_sector_school_year", "fct_street_range_college", "fct_sector_change"]
+    models = list(dict.fromkeys([*models, *sector_files.MODELS]))
     with (
         closing(duckdb.connect(path, read_only=True)) as source,
         closing(fake.connect(network_timeout=120)) as target,

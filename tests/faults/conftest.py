@@ -181,15 +181,18 @@ class Store:
             return count + len(wanted ^ files) + database["lease"].count_documents({})
 
     def quarantine(self) -> list[tuple[Any, ...]]:
-        """All that was kept out, without times and runs, in order; the bytes as their hash."""
-        found = []
+        """All that was kept out, without times and runs, in order; the bytes as their hash.
+
+        A pull with such lines is pulled again by the next run: what came twice stands here once.
+        """
+        found = set()
         with self.mongodb() as database:
             for document in database["quarantine"].find():
                 file = document["file"]
                 kept = (self.home / file).read_bytes() if file else document["compressed"]
                 said = ("dataset", "line_number", "record_key", "reason", "detail", "size")
                 digest = sha256(zlib.decompress(kept)).hexdigest()
-                found.append((*(document[name] for name in said), bool(file), digest))
+                found.add((*(document[name] for name in said), bool(file), digest))
         return sorted(found, key=repr)
 
     def raw(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -7,15 +7,13 @@ brings. One process parses a copy of the project again and again: starting dbt t
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ingestion.settings import PROJECT_DIR
+from tests.dbt_parser import Parser, copy_of_project
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -41,56 +39,10 @@ STEPS: list[tuple[str, list[tuple[str, str, str]]]] = [
     ),
 ]
 
-PARSE = """
-import json, sys
-from dbt.cli.main import dbtRunner
-
-options = json.loads(sys.argv[1])
-for line in sys.stdin:
-    result = dbtRunner().invoke(["--quiet", "parse", *options])
-    print(json.dumps(str(result.exception or "" if not result.success else "")), flush=True)
-"""
-
-
-class Parser:
-    """dbt in a process of its own that parses whenever it is told to."""
-
-    def __init__(self, project: Path) -> None:
-        options = [
-            *("--project-dir", str(project), "--profiles-dir", str(project)),
-            *("--target-path", str(project / "target"), "--log-path", str(project / "logs")),
-        ]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PARSE, json.dumps(options)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=project,
-        )  # fmt: skip
-
-    def parse(self) -> str:
-        """What dbt said went wrong; empty where nothing did."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write("parse\n")
-        self.process.stdin.flush()
-        for line in self.process.stdout:
-            if line.startswith('"'):
-                return str(json.loads(line))
-        raise AssertionError("dbt ended")
-
-    def close(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of what dbt reads."""
-    target = tmp_path / "project"
-    for name in ("models", "macros", "seeds", "snapshots", "tests/data"):
-        shutil.copytree(PROJECT_DIR / name, target / name)
-    shutil.copy(PROJECT_DIR / "dbt_project.yml", target)
-    shutil.copy(PROJECT_DIR / "profiles.example.yml", target / "profiles.yml")
-    return target
+    return copy_of_project(tmp_path / "project")
 
 
 def edit(project: Path, file: str, old: str, new: str) -> None:

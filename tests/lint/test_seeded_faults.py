@@ -202,7 +202,7 @@ def replace(path: Path, old: str, new: str) -> None:
 def test_manifest_gate(copy: Path) -> None:
     """No description, no tested key, a mart column undescribed, no contract: each is named."""
     marts = copy / "models" / "marts"
-    record_versions = copy / "models/staging/stg_record_versions.yml"
+    record_versions = copy / "models/staging/bookkeeping/stg_record_versions.yml"
     before, rest = record_versions.read_text(encoding="utf-8").split("    description: >\n", 1)
     after = rest[rest.index("    data_tests:") :]
     record_versions.write_text(before + after, encoding="utf-8")

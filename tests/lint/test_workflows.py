@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,31 @@ def test_each_workflow_names_the_python_it_set_up(path: Path) -> None:
         assert read(path.name)["env"]["PYTHON"] == "python"
 
 
+def review_step() -> dict[str, Any]:
+    (job,) = read("review.yml")["jobs"].values()
+    (step,) = [step for step in job["steps"] if step.get("name") == "Review"]
+    return dict(step)
+
+
 def test_the_review_compares_with_the_base_of_the_merge() -> None:
     """What GitHub checks out is a merge into the base as it is now: its first parent."""
-    (job,) = read("review.yml")["jobs"].values()
-    (step,) = [step for step in job["steps"] if "BASE" in step.get("env", {})]
-    assert step["env"]["BASE"] == "HEAD^1"
-    assert step["env"]["REVIEW_BASE_NAME"] == "${{ github.base_ref }}"
-    assert step["env"]["REVIEW_HEAD_COMMIT"] == "${{ github.event.pull_request.head.sha }}"
+    settings = review_step()["env"]
+    assert settings["REVIEW_BASE"] == "HEAD^1"
+    assert settings["REVIEW_BASE_NAME"] == "${{ github.base_ref }}"
+    assert settings["REVIEW_HEAD_COMMIT"] == "${{ github.event.pull_request.head.sha }}"
+
+
+def test_each_setting_of_the_review_is_an_option_of_it() -> None:
+    """They reach it as variables, and click passes over one that it does not know."""
+    from review.__main__ import main
+
+    known = {f"REVIEW_{str(parameter.name).upper()}" for parameter in main.params}
+    assert set(review_step()["env"]) <= known
+
+
+def test_every_folder_of_tests_is_in_one_job() -> None:
+    job = read("ci.yml")["jobs"]["test"]
+    words = [w for part in job["strategy"]["matrix"]["part"] for w in part["tests"].split()]
+    with (PROJECT_DIR / "pyproject.toml").open("rb") as file:
+        folders = tomllib.load(file)["tool"]["pytest"]["ini_options"]["testpaths"]
+    assert sorted(words.count(folder) for folder in folders) == [1] * len(folders)

@@ -151,6 +151,15 @@ class Verdict:
     is_invalid: bool = False
     changes_marts: bool = False
 
+    @property
+    def said(self) -> str:
+        """In a few words."""
+        if self.is_invalid:
+            return "gives no SQL that runs"
+        if self.killers:
+            return f"killed by {self.killers[0]}"
+        return "SURVIVES" if self.changes_marts else "changes no mart"
+
 
 class States:
     """Built warehouses, in which a mutant can be tried and taken back."""
@@ -179,8 +188,8 @@ class States:
     def _said(marts: Marts, tests: Iterable[Node]) -> dict[str, str]:
         return {test.node_id: marts.test_node(test).outcome for test in tests}
 
-    def try_on(self, verdict: Verdict) -> None:
-        """Rebuild what is made of the model, and ask the data tests."""
+    def try_on(self, verdict: Verdict, *, asks_all: bool) -> None:
+        """Rebuild what is made of the model, and ask the data tests, all or until one says no."""
         mutant = verdict.mutant
         only = self.project.descendants(mutant.model)
         tests = [t for t in self.project.tests.values() if set(t.parents).intersection(only)]
@@ -193,6 +202,8 @@ class States:
                     outcome = marts.test_node(test).outcome
                     if outcome not in (said[test.node_id], "pass"):
                         verdict.killers.append(f"data test {test.name}")
+                        if not asks_all:
+                            break
             except ConstraintError as error:
                 verdict.killers.append(f"constraint of {str(error).split(':')[0]}")
                 verdict.changes_marts = True
@@ -204,7 +215,7 @@ class States:
                     verdict.killers.append(f"the build stops: {str(error).splitlines()[0][:80]}")
             finally:
                 marts.connection.execute("rollback")
-            if verdict.is_invalid:
+            if verdict.is_invalid or (verdict.killers and not asks_all):
                 return
 
 
@@ -258,6 +269,8 @@ class UnitTests:
                 self.connection.execute(both.format(*pair)).fetchall()
                 for pair in (("found", "wanted"), ("wanted", "found"))
             )
+        except duckdb.ProgrammingError:
+            return True  # no SQL that runs: the states will say so
         except duckdb.Error:
             return False
         finally:
@@ -334,6 +347,7 @@ def main() -> None:
     parser.add_argument(
         "--part", default="1/1", help="K/N: the Kth of N parts, to run them at once"
     )
+    parser.add_argument("--all", action="store_true", help="name all that kill a mutant")
     options = parser.parse_args()
     project = load_project()
     found = list(mutants(project))
@@ -346,21 +360,22 @@ def main() -> None:
     states = States(project)
     unit_tests = UnitTests(project, states.built[0][0])
     cases = Cases(project)
-    verdicts = []
+    verdicts: list[Verdict] = []
+    text = "No mutant.\n"
     for mutant in chosen:
         verdict = Verdict(mutant)
         verdicts.append(verdict)
-        states.try_on(verdict)
-        if verdict.is_invalid:
-            continue
         unit_tests.try_on(verdict)
-        if not verdict.killers:
+        if options.all or not verdict.killers:
+            states.try_on(verdict, asks_all=options.all)
+        if not verdict.is_invalid and not verdict.killers:
             cases.try_on(verdict)
-        print("." if verdict.killers else "S", end="", file=sys.stderr, flush=True)  # noqa: T201
-    text = report(verdicts, sorted(unit_tests.known_broken), sorted(set(RULES) | {"wrong field"}))
+        said = f"{mutant.name}: {verdict.said}"
+        print(f"{len(verdicts)}/{len(chosen)} {said}", file=sys.stderr, flush=True)  # noqa: T201
+        text = report(verdicts, sorted(unit_tests.known_broken), sorted({*RULES, "wrong field"}))
+        if options.out:  # after each, since all of them take long
+            options.out.write_text(text, encoding="utf-8")
     print(text)  # noqa: T201
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
 
 
 def report(verdicts: Sequence[Verdict], broken: Sequence[str], rules: Sequence[str]) -> str:

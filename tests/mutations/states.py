@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox.sample import write_sample
 
 from ingestion.settings import PROJECT_DIR
+from sandbox.sample import write_sample
 
 COLLEGES = "etablissements-scolaires-colleges"
 SECTORS = "secteurs-scolaires-colleges"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from ingestion.settings import PROJECT_DIR
-from review.__main__ import build_base, build_head, compare_in, review
-from review.build import Side
-from review.render import Report
+from review.build import Side, carry_over, tell_apart, write_profile
+from review.mentions import mentions
+from review.raw import put_raw
+from review.report import Report
+from review.sides import build_base, build_head, compare_in, review
 
 FILES = {
     "dbt_project.yml": """
@@ -142,13 +144,20 @@ class Repository:
         out = self.path.parent / "out"
         out.mkdir()
         warehouse = Path(shutil.copy(self.built.warehouse, out))
+        base = self.built.side
+        put_raw(self.path.parent / "given.duckdb", warehouse)
+        carry_over(base, warehouse)
         side = build_head(self.path, warehouse, out)
-        found = compare_in(warehouse, self.built.side, side)
-        return Report("main", "a" * 40, side.commit, "raw", self.built.side, "", side, found)
+        write_profile(out / "base", warehouse)
+        side = tell_apart(self.built.repository, base, side, out)
+        found = compare_in(warehouse, base, side)
+        named = mentions(self.path, side.manifest or {}, found.columns)
+        report = Report("main", "a" * 40, side.commit, "the raw data", base, "", side, found)
+        return replace(report, mentions=named)
 
     def review_with_base(self) -> Report:
         folder = self.path.parent
-        return review(self.path, "main", folder / "given.duckdb", folder / "out", "")
+        return review(self.path, "main", folder / "given.duckdb", folder / "out")
 
 
 @dataclass(frozen=True)
@@ -181,8 +190,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             "'place ' || i % 4 as place, i * 1e-1 as cost, 'note ' || i as note "
             "from range(200) as t(i)"
         )
-    warehouse = Path(shutil.copy(folder / "given.duckdb", folder / "warehouse.duckdb"))
-    side, missing = build_base(made.path, "main", warehouse, folder)
+    warehouse = folder / "warehouse.duckdb"
+    side, missing = build_base(made.path, "main", folder / "given.duckdb", warehouse, folder)
     assert side
     assert not missing
     return Built(made.path, warehouse, side)

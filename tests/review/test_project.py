@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from ingestion.settings import PROJECT_DIR
-from review.__main__ import build_base, build_head, compare_in
-from review.build import load_sample
+from review.build import carry_over
+from review.processes import checked_out
+from review.raw import load_sample, put_raw
+from review.sides import build_base, build_head, compare_in
 from tests.review.conftest import Repository
 
 pytestmark = pytest.mark.timeout(1800)
@@ -38,9 +39,13 @@ def raw(clone: Repository) -> Path:
 def test_untouched_has_no_difference(clone: Repository, raw: Path) -> None:
     out = clone.path.parent / "untouched"
     out.mkdir()
-    warehouse = Path(shutil.copy(raw, out / "warehouse.duckdb"))
-    base, missing = build_base(clone.path, "before", warehouse, out)
+    warehouse = out / "warehouse.duckdb"
+    with checked_out(clone.path, "before") as folder:
+        base, missing = build_base(folder, "before", raw, warehouse, out)
+    assert base
     assert not missing
+    put_raw(raw, warehouse)
+    carry_over(base, warehouse)
     pr = build_head(clone.path, warehouse, out)
     assert not pr.problems
     found = compare_in(warehouse, base, pr)

@@ -68,7 +68,9 @@ def _versions(dataset_id: str, states: Sequence[Path]) -> Iterator[Record]:
                 record = json.loads(line)
                 if not keep(record):
                     continue
-                key = json.dumps([record.get(part) for part in dataset.key], ensure_ascii=False)
+                key = json.dumps(
+                    [_whole(record.get(part)) for part in dataset.key], ensure_ascii=False
+                )
                 digest = sha256(line.encode()).hexdigest()
                 present.add(key)
                 if held.get(key) != digest:
@@ -89,3 +91,8 @@ def _versions(dataset_id: str, states: Sequence[Path]) -> Iterator[Record]:
                 "is_withdrawn": True,
                 **run,
             }
+
+
+def _whole(value: Any) -> Any:
+    """7.0 as 7: a key does not depend on how a number is written."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

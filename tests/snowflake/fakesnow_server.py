@@ -137,7 +137,10 @@ def quoted_stages_and_copy_options(original: Any, sql: str) -> Any:
         sql = re.sub(
             r"'(@[^'\s]+)'", lambda stage: re.sub(r'/"([^"/]+)"', r"/\1", stage.group(1)), sql
         )
-        sql = re.sub(r"(?i),\s*BINARY_FORMAT\s*=\s*'\w+'", "", sql)
+        unknown = (
+            r"(?i),\s*(?:BINARY_FORMAT\s*=\s*'\w+'|(?:BINARY_AS_TEXT|USE_LOGICAL_TYPE)\s*=\s*\w+)"
+        )
+        sql = re.sub(unknown, "", sql)
         sql = re.sub(r"(?i)MATCH_BY_COLUMN_NAME\s*=\s*'(\w+)'", r"MATCH_BY_COLUMN_NAME=\1", sql)
     return original(sql)
 

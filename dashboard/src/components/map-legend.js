@@ -4,10 +4,9 @@ import { isSmallSample } from "../measures.js";
 import { defined } from "./definition.js";
 import { colorScale } from "./map-colors.js";
 
-// The colours, and the signs that the map shows at the moment.
-export function legend(context, measure, rows) {
-  const { t } = context;
-  const name = t(`measure.${measure.id}`);
+// The colours of a measure.
+export function measureLegend(context, measure) {
+  const name = context.t(`measure.${measure.id}`);
   const ramp = Plot.legend({
     color: colorScale(context, measure),
     tickFormat: (value) => measure.format(context, value),
@@ -16,6 +15,12 @@ export function legend(context, measure, rows) {
   });
   ramp.setAttribute("role", "img");
   ramp.setAttribute("aria-label", name);
+  return h("div", {}, defined(context, measure.definition, name), ramp);
+}
+
+// The colours, and the signs that the map shows at the moment.
+export function legend(context, measure, rows) {
+  const { t } = context;
   const isShown = {
     open: rows.some((row) => row.is_open),
     closed_legend: rows.some((row) => !row.is_open),
@@ -26,7 +31,7 @@ export function legend(context, measure, rows) {
   return h(
     "div",
     { class: "legend" },
-    h("div", {}, defined(context, measure.definition, name), ramp),
+    measureLegend(context, measure),
     h(
       "ul",
       {},

@@ -58,7 +58,7 @@ export default {
   "sector.alternative": "The other definition says:",
   "sector.by_range": "Street ranges of the ministry:",
   "sector.by_outline": "Outlines of the city {year}:",
-  "sector.needs_point": "a point is needed (tap the map)",
+  "sector.needs_point": "Outlines of the city: they need a point, tap the map.",
   "sector.silent": "no answer",
   "sector.since.attached": "Belongs to",
   "sector.since.from": "since {year}",

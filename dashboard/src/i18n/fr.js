@@ -59,7 +59,7 @@ export default {
   "sector.alternative": "L’autre définition donne :",
   "sector.by_range": "Tranches de rue du ministère :",
   "sector.by_outline": "Contours de la Ville {year} :",
-  "sector.needs_point": "il faut un point (touchez la carte)",
+  "sector.needs_point": "Contours de la Ville : il leur faut un point, touchez la carte.",
   "sector.silent": "pas de réponse",
   "sector.since.attached": "Rattaché au collège",
   "sector.since.from": "depuis {year}",

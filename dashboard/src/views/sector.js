@@ -2,6 +2,7 @@
 import { select, yearSlider } from "../components/controls.js";
 import { collegeLink, measuredText } from "../components/figures.js";
 import { drawSectorMap } from "../components/sector-map.js";
+import { measureLegend } from "../components/map-legend.js";
 import { fill, h } from "../dom.js";
 import { MEASURES, measure as measureOf } from "../measures.js";
 
@@ -21,6 +22,7 @@ export function createView(context) {
   const answer = h("div", { class: "answer", role: "status" });
   const notes = h("div", { role: "status" });
   const map = h("div", { class: "map sectors" });
+  const legend = h("div", { class: "legend" });
   const position = h(
     "button",
     { type: "button", id: "position", onclick: () => locate() },
@@ -39,6 +41,7 @@ export function createView(context) {
       h("p", { class: "muted note" }, t("sector.map_hint")),
       h("div", { class: "filters" }, year.element, measure.element),
       notes,
+      legend,
       map,
     ),
   );
@@ -127,6 +130,7 @@ export function createView(context) {
     const rowOf = (sector) =>
       sector.colleges.length === 1 ? rows.get(store.colleges[sector.colleges[0]].college_id) : undefined;
     const names = (sector) => sector.colleges.map((place) => store.colleges[place].college_name).join(" / ");
+    fill(legend, outlines && measureLegend(context, chosenMeasure));
     drawSectorMap(context, map, {
       outlines,
       measure: chosenMeasure,
@@ -300,9 +304,8 @@ function definitions({ t }, { range, outline }, list) {
     h(
       "li",
       {},
-      t("sector.by_outline", { year: outline?.schoolYear ?? "" }),
-      " ",
-      outline ? list(outline.colleges) : t("sector.needs_point"),
+      outline ? t("sector.by_outline", { year: outline.schoolYear }) : t("sector.needs_point"),
+      outline && [" ", list(outline.colleges)],
     ),
   );
 }

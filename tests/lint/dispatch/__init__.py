@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
@@ -18,9 +20,17 @@ def _dispatch(context: Context, name: str, package: str) -> Callable[..., Any]:
     return macro
 
 
+_PROJECT = Path(__file__).resolve().parents[3] / "dbt_project.yml"
+_VARS = yaml.safe_load(_PROJECT.read_text(encoding="utf-8"))["vars"]
+
 adapter = SimpleNamespace(dispatch=_dispatch)
 
 
 def load_relation(relation: object) -> object:
     """As if everything had been built."""
     return relation
+
+
+def var(name: str) -> object:
+    """A variable of dbt_project.yml."""
+    return _VARS[name]
