@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.mutations.compiled import Project
-from tests.mutations.harness import Case, distinct
+from tests.mutations.harness import Case, Marts, distinct
 from tests.mutations.states import DIRECTORY, IPS_2022, IPS_2023, IVAC, synthetic
 
 A = "MATHILDE LANTALAUD"
@@ -142,7 +142,8 @@ CASES = distinct(
         name="records_without_a_name_hang_by_their_uai",
         concludes="that no collège has results, because a field was renamed",
         states=lambda: [_start().edit(IVAC, lambda record: True, {"nom_de_l_etablissement": None})],
-        expect={"select count(*) from marts.fct_college_result where session = 2025": [(113,)]},
+        # The other 8 of 113 are in no entry of the directory: only their names say whose they are.
+        expect={"select count(*) from marts.fct_college_result where session = 2025": [(105,)]},
     ),
     Case(
         name="the_ips_too_is_checked_against_its_name",
@@ -229,3 +230,20 @@ CASES = distinct(
 
 def test_case(case: Case, project: Project) -> None:
     case.check(project)
+
+
+def test_each_result_without_a_college_is_warned_of(project: Project) -> None:
+    """The ministry knows schools the city does not list, so the count grows from more than zero."""
+    renamed = {"nom_de_l_etablissement": "COLLEGE ZEPHYRIN QUOLBEC"}
+    marts = Marts(project)
+    counts = []
+    for state in (
+        _start(),
+        _start().edit(IVAC, {"uai": A_UAI, "session": "2024"}, renamed).at("2026-10-13"),
+    ):
+        marts.load(state)
+        marts.build()
+        result = marts.test("public_results_without_college")
+        assert result.outcome == ("warn" if result.failures else "pass")
+        counts.append(result.failures)
+    assert counts[1] == counts[0] + 1
