@@ -33,13 +33,13 @@
                 select
                     {{ kept }},
                     polygon_number,
-                    generate_subscripts(polygon, 1) as ring_number,
-                    unnest(polygon) as ring
+                    generate_subscripts(block, 1) as ring_number,
+                    unnest(block) as ring
                 from (
                     select
                         {{ kept }},
                         generate_subscripts(polygons, 1) as polygon_number,
-                        unnest(polygons) as polygon
+                        unnest(polygons) as block
                     from (
                         select
                             {{ kept }},

@@ -41,8 +41,8 @@
                 candidates.school_year_start = edges.school_year_start
                 and candidates.sector_key = edges.sector_key
                 and candidates.polygon_number = edges.polygon_number
-                and (edges.latitude_a > candidates.latitude)
-                <> (edges.latitude_b > candidates.latitude)
+                and (candidates.latitude < edges.latitude_a)
+                <> (candidates.latitude < edges.latitude_b)
                 and candidates.longitude
                 < (edges.longitude_b - edges.longitude_a)
                 * (candidates.latitude - edges.latitude_a)

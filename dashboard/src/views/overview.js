@@ -242,12 +242,7 @@ function arrondissementTable(context) {
         (value) => context.percent(value, 1),
         "why.no_session",
       ),
-      figure(
-        "ips_mean",
-        t("measure.short.ips"),
-        (value) => context.number(value, 1),
-        "why.no_ips_year",
-      ),
+      figure("ips_mean", t("measure.short.ips"), (value) => context.number(value, 1), "why.no_ips_year"),
     ],
   });
 }

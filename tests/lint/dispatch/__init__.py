@@ -34,3 +34,22 @@ def load_relation(relation: object) -> object:
 def var(name: str) -> object:
     """A variable of dbt_project.yml."""
     return _VARS[name]
+
+
+class _Meta(dict[str, str]):
+    """Read as Jinja reads a mapping."""
+
+    __getattr__ = dict.__getitem__
+
+
+# As while a model runs, with one source that holds a dataset.
+execute = True
+graph = {
+    "sources": {
+        "one": SimpleNamespace(
+            name="some_table",
+            source_name="some_source",
+            config=SimpleNamespace(meta=_Meta(dataset="some-dataset")),
+        )
+    }
+}

@@ -41,7 +41,9 @@ def _stand_in(macro: dict[str, Any]) -> Callable[..., Any]:
             return f"{macro['name']}({', '.join(written)})"
         if returns == "relation":
             relations = [v for name, v in given.items() if types[name] == "relation"]
-            return relations[0] if relations else f"raw.{given['table_name']}"
+            if relations:
+                return relations[0]
+            return f"raw.{given['table_name']}" if "table_name" in given else macro["name"]
         if returns == "query":
             (columns,) = (v for name, v in given.items() if types[name] == "list[string]")
             return f"select {', '.join(['dataset', *columns])} from raw.versions"
