@@ -53,10 +53,14 @@ class Table:
     order_by: str
     datasets: tuple[str, ...]
     """Those whose content its rows show: what a file made of it must name as its source."""
+    condition: str = "true"
+    """The rows that go into the file."""
 
 
-def _table(model: str, columns: str, order_by: str, *datasets: str) -> Table:
-    return Table(model, tuple(columns.split()), order_by, datasets)
+def _table(
+    model: str, columns: str, order_by: str, *datasets: str, condition: str = "true"
+) -> Table:
+    return Table(model, tuple(columns.split()), order_by, datasets, condition)
 
 
 COLLEGES = "etablissements-scolaires-colleges"
@@ -97,6 +101,7 @@ TABLES = {
         " latitude is_withdrawn extracted_at",
         "school_year, college_id",
         COLLEGES,
+        condition="not is_partial_school_year",
     ),
     "neighbourhoods": _table(
         "fct_college_neighbourhood",
@@ -287,7 +292,10 @@ def validate(document: Row) -> None:
 
 def _select(relation: str, table: Table) -> str:
     columns = ", ".join(table.columns)
-    return f"select {columns} from {relation} order by {table.order_by}"  # noqa: S608
+    return (
+        f"select {columns} from {relation}"  # noqa: S608
+        f" where {table.condition} order by {table.order_by}"
+    )
 
 
 def _rows(connection: Connection, relation: str, table: Table) -> list[Row]:

@@ -42,6 +42,8 @@ class Column:
     origins: tuple[Origin, ...]
     checks: tuple[Check, ...]
     """Tests of this column alone."""
+    constraints: tuple[str, ...]
+    """Of the contract, which the warehouse enforces: ``not_null``."""
     refers_to: tuple[str, str] | None
     """Mart and column a tested relationship leads to."""
 
@@ -133,7 +135,7 @@ class Lineage:
     def _read_by(self, node_id: str, column: str) -> tuple[str, ...]:
         if node_id not in self._fields:
             node = self._artifacts.manifest.content["nodes"][node_id]
-            self._fields[node_id] = fields_read(node["raw_code"])
+            self._fields[node_id] = fields_read(node.get("compiled_code") or "")
         return self._fields[node_id].get(column, ())
 
 
@@ -175,6 +177,7 @@ def _mart(
             description=column["description"],
             origins=lineage.origins(node_id, name),
             checks=tuple(checks.get(name, ())),
+            constraints=tuple(str(each["type"]) for each in column.get("constraints", ())),
             refers_to=references.get(name),
         )
         for name, column in node["columns"].items()
@@ -238,11 +241,16 @@ def _by_column(
 
 
 def _key(artifacts: Artifacts, node_id: str, node: Mapping[str, Any]) -> tuple[str, ...]:
-    """The tested key: one column by dbt's own inference, several by `unique_together`."""
-    for test in artifacts.manifest.content["nodes"].values():
-        generic = test.get("test_metadata") or {}
-        if test.get("attached_node") == node_id and generic.get("name") == "unique_together":
-            return tuple(generic["kwargs"]["columns"])
+    """The tested key: several columns by `unique_together`, else one by `unique`."""
+    tests = {
+        test["test_metadata"]["name"]: test
+        for test in reversed(list(artifacts.manifest.content["nodes"].values()))
+        if test.get("attached_node") == node_id and test.get("test_metadata")
+    }
+    if together := tests.get("unique_together"):
+        return tuple(together["test_metadata"]["kwargs"]["columns"])
+    if alone := tests.get("unique"):
+        return (str(alone["column_name"]),)
     return tuple(node["primary_key"])
 
 

@@ -368,7 +368,7 @@ def _figures(connection: Connection, artifacts: Artifacts) -> dict[str, Any]:
     )[0]
     years, first, last, rows = connection.rows(
         "select count(distinct school_year), min(school_year), max(school_year), count(*)"  # noqa: S608
-        f" from {relation('fct_college_school_year')}"
+        f" from {relation('fct_college_school_year')} where not is_partial_school_year"
     )[0]
     changes = connection.rows(
         "select count(*)"  # noqa: S608

@@ -26,7 +26,8 @@ _ANSWERS = (
     ),
     (
         "Collèges per school year",
-        "select school_year, count(*) from marts.fct_college_school_year group by 1 order by 1",
+        "select school_year, count(*) from marts.fct_college_school_year"
+        " where not is_partial_school_year group by 1 order by 1",
     ),
 )
 

@@ -65,7 +65,7 @@ compared as (
         identity_key_a as one_key,
         identity_key_b as two_key
     from candidates
-    union
+    union all
     select
         one.other_key as one_key,
         two.other_key as two_key
@@ -95,7 +95,7 @@ side_by_side as (
 -- what speaks against two names being one collège
 reasons as (
 
-    select
+    select distinct
         compared.one_key,
         compared.two_key,
         case

@@ -128,8 +128,8 @@ final as (
         here.record_key,
         walk.change_type,
         case walk.change_type
-            when 'point_moved' then {{ point_text('before.longitude', 'before.latitude') }}
-            else before.address
+            when 'point_moved' then {{ point_text('earlier.longitude', 'earlier.latitude') }}
+            else earlier.address
         end as from_value,
         case walk.change_type
             when 'point_moved' then {{ point_text('here.longitude', 'here.latitude') }}
@@ -141,10 +141,10 @@ final as (
         on
             walk.college_id = here.college_id
             and walk.step = here.step
-    inner join places as before
+    inner join places as earlier
         on
-            walk.college_id = before.college_id
-            and walk.from_step = before.step
+            walk.college_id = earlier.college_id
+            and walk.from_step = earlier.step
     where walk.change_type is not null
 
 )

@@ -61,9 +61,9 @@ final as (
         and (previous_held_number = held_number - 1 or is_in_doubt) as is_continuing,
         held_number > 1
         and not is_in_doubt
-        and previous_held_number is distinct from held_number - 1 as is_opening,
+        and coalesce(previous_held_number <> held_number - 1, true) as is_opening,
         not is_in_doubt
-        and next_held_number is distinct from held_number + 1 as is_last_before_gap
+        and coalesce(next_held_number <> held_number + 1, true) as is_last_before_gap
     from numbered
 
 )

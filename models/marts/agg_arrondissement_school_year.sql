@@ -15,6 +15,7 @@ school_years as (
 college_school_years as (
 
     select * from {{ ref('fct_college_school_year') }}
+    where not is_partial_school_year
 
 ),
 

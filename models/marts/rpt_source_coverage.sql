@@ -3,6 +3,7 @@ with
 college_school_years as (
 
     select * from {{ ref('fct_college_school_year') }}
+    where not is_partial_school_year
 
 ),
 

@@ -1,6 +1,6 @@
 -- Records on the portal whose INSEE code, label and point do not agree on the arrondissement. A
--- warning: two of the three decide, a point that both others contradict is left out, and the rest of
--- the marts is right.
+-- warning: two of the three decide, a point that both others contradict is left out, and the rest
+-- of the marts is right.
 {{ config(severity='warn') }}
 
 select

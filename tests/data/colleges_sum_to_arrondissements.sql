@@ -1,6 +1,6 @@
--- School years in which the collèges of the arrondissements are not all collèges. A collège is in no
--- arrondissement only where neither its code, its label nor its point says one. A warning: both counts
--- are right, and one collège without a place should not keep the others from being published.
+-- School years in which the collèges of the arrondissements are not all collèges. A collège is in
+-- no arrondissement only where neither its code, its label nor its point says one. A warning: both
+-- counts are right, and one collège without a place should not keep the others back.
 {{ config(severity='warn') }}
 
 with

@@ -1,4 +1,5 @@
--- Names judged to be one collège that have different ids: int_college__identities needs more rounds.
+-- Names judged to be one collège that have different ids: int_college__identities needs more
+-- rounds.
 with
 
 verdicts as (

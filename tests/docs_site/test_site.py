@@ -201,14 +201,16 @@ def test_columns_know_where_they_come_from(site: Site) -> None:
 
 def test_fields_are_read_out_of_staging_sql() -> None:
     sql = """
-    with source as (select record_key, payload from {{ source('p', 'd') }}),
+    with source as (select record_key, payload from raw.d),
     typed as (
-        select  -- json_text('payload', 'no_field')
+        select  -- json_extract_string(payload, '$.no_field')
             record_key,
-            {{ json_text('payload', 'libelle') }} as college_name,
-            cast({{ first_match(json_text('payload', 'session'), '^[0-9]{4}') }} as integer)
-                as session,
-            {{ json_longitude('payload', 'geo_shape', 'geo_point_2d') }} as longitude
+            nullif(trim(json_extract_string(payload, '$.libelle')), '') as college_name,
+            cast(case when get_path(payload, 'session') = '1' then 1 end as integer) as session,
+            coalesce(
+                json_extract_string(payload, '$.geo_shape.coordinates[0]'),
+                json_extract_string(payload, '$.geo_point_2d.lon')
+            ) as longitude
         from source
     ),
     final as (select college_name, upper(college_name) || session as title from typed)
@@ -368,7 +370,7 @@ def test_coverage_comes_first_and_french_has_its_spaces(site: Site) -> None:
     assert f"{first} to <strong>{last}</strong>" in english
     french = (site.out / "index.html").read_text()
     text = re.sub(r"<[^>]*>", "", french.partition("<main")[2])
-    assert not re.findall(r"\w [:;!?»]", text)
+    assert not re.findall(r"\w [:;!?»]\s", text)
     assert "\u00a0:" in text
 
 

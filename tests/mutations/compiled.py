@@ -31,6 +31,8 @@ KEPT = 4
 DATABASE = "warehouse"
 """Name of the database in the compiled SQL."""
 
+SEMANTIC_MANIFEST = "semantic_manifest.json"
+
 _FOLDERS = ("models", "macros", "seeds", "snapshots", "tests/data")
 _FILES = ("dbt_project.yml", "ingestion/datasets.yml", "tests/mutations/compiled.py")
 
@@ -140,6 +142,12 @@ def load_project() -> Project:
         return _read(folder)
 
 
+def semantic_manifest() -> Path:
+    """What MetricFlow reads of the project that `load_project` gives."""
+    load_project()
+    return CACHE / fingerprint() / SEMANTIC_MANIFEST
+
+
 def raw_tables() -> dict[str, dict[str, str]]:
     """The raw contract: columns and types of each raw table, read from the macros that state it."""
     versions = _columns("version_columns")
@@ -179,6 +187,7 @@ def _compile(folder: Path) -> None:
         create_raw(connection, raw_tables())
     _dbt()
     shutil.copy(CACHE / "dbt" / "manifest.json", folder / "first.json")
+    shutil.copy(CACHE / "dbt" / SEMANTIC_MANIFEST, folder / SEMANTIC_MANIFEST)
     stateful = _stateful(folder)
     later = CACHE / f"later-{hashlib.sha256(json.dumps(stateful).encode()).hexdigest()[:16]}.json"
     if stateful and not later.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.mutations.compiled import Project
-from tests.mutations.harness import Case, distinct
+from tests.mutations.harness import Case, Marts, distinct
 from tests.mutations.states import DIRECTORY, IPS_2022, IPS_2023, IVAC, synthetic
 
 A = "MATHILDE LANTALAUD"
@@ -82,7 +82,6 @@ CASES = distinct(
         concludes=f"that {A} had no results before 2025",
         states=lambda: [_renumbered()],
         expect={SESSIONS.format(A): ALL, NAMES_OF.format(NEW_UAI): [(A,)]},
-        passes=["public_results_without_college"],
     ),
     Case(
         name="a_uai_the_directory_does_not_know_yet_is_found_by_its_name",
@@ -104,7 +103,6 @@ CASES = distinct(
             SESSIONS.format(A): [(2022,), (2023,), (2025,)],
             REASONS.format(A_UAI): [("named_otherwise",)],
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="a_result_under_the_name_of_another_school_hangs_on_neither",
@@ -121,7 +119,6 @@ CASES = distinct(
             SESSIONS.format(B): ALL,
             REASONS.format(A_UAI): [("another_uai_holds",)],
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="an_abbreviated_name_still_agrees",
@@ -130,7 +127,6 @@ CASES = distinct(
             _start().edit(IVAC, {"uai": A_UAI}, {"nom_de_l_etablissement": "COLLEGE M. LANTALAUD"})
         ],
         expect={SESSIONS.format(A): ALL},
-        passes=["public_results_without_college"],
     ),
     Case(
         name="a_misspelt_name_still_agrees",
@@ -146,7 +142,8 @@ CASES = distinct(
         name="records_without_a_name_hang_by_their_uai",
         concludes="that no collège has results, because a field was renamed",
         states=lambda: [_start().edit(IVAC, lambda record: True, {"nom_de_l_etablissement": None})],
-        expect={"select count(*) from marts.fct_college_result where session = 2025": [(113,)]},
+        # The other 8 of 113 are in no entry of the directory: only their names say whose they are.
+        expect={"select count(*) from marts.fct_college_result where session = 2025": [(105,)]},
     ),
     Case(
         name="the_ips_too_is_checked_against_its_name",
@@ -166,7 +163,6 @@ CASES = distinct(
                 ("2025-2026",),
             ]
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="two_series_that_spell_a_name_differently_are_one_uai",
@@ -186,7 +182,6 @@ CASES = distinct(
             SESSIONS.format(A): [(2022,), (2023,), (2025,)],
             REASONS.format(A_UAI): [("says_private",)],
         },
-        warns=["public_results_without_college"],
     ),
     Case(
         name="a_private_namesake_takes_no_result",
@@ -235,3 +230,20 @@ CASES = distinct(
 
 def test_case(case: Case, project: Project) -> None:
     case.check(project)
+
+
+def test_each_result_without_a_college_is_warned_of(project: Project) -> None:
+    """The ministry knows schools the city does not list, so the count grows from more than zero."""
+    renamed = {"nom_de_l_etablissement": "COLLEGE ZEPHYRIN QUOLBEC"}
+    marts = Marts(project)
+    counts = []
+    for state in (
+        _start(),
+        _start().edit(IVAC, {"uai": A_UAI, "session": "2024"}, renamed).at("2026-10-13"),
+    ):
+        marts.load(state)
+        marts.build()
+        result = marts.test("public_results_without_college")
+        assert result.outcome == ("warn" if result.failures else "pass")
+        counts.append(result.failures)
+    assert counts[1] == counts[0] + 1

@@ -83,6 +83,20 @@ CASES = distinct(
         warns=["college_records_not_counted"],
     ),
     Case(
+        name="a_partial_year_has_no_count_of_colleges",
+        concludes="3 collèges in Paris, and none in 17 arrondissements",
+        states=lambda: [past(), _next_year_of(3)],
+        expect={
+            "select college_count, pair_count from marts.agg_school_year"
+            f" where school_year = '{NEXT_YEAR}'": [(None, 0)],
+            "select distinct college_count, mean_nearest_km"
+            " from marts.agg_arrondissement_school_year"
+            f" where school_year = '{NEXT_YEAR}'": [(None, None)],
+            "select last_school_year from marts.rpt_source_coverage"
+            f" where dataset = '{COLLEGES}'": [(THIS_YEAR,)],
+        },
+    ),
+    Case(
         name="a_year_of_a_hundred_is_not_whole",
         concludes="14 collèges closed",
         states=lambda: [past(), _next_year_of(100)],

@@ -52,7 +52,7 @@ CASES = distinct(
         ],
         expect={
             "select result_college_count from marts.agg_school_year"
-            " where school_year = '2021-2022'": [(112,)]
+            " where school_year = '2021-2022'": [(113,)]
         },
     ),
     Case(

@@ -31,6 +31,7 @@ from typing import Any
 import fakesnow.arrow
 import fakesnow.cursor
 import fakesnow.info_schema
+import fakesnow.macros
 import jwt
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -230,6 +231,44 @@ def null_timestamps(original: Any, timestamps: Any) -> Any:
         fields=[struct.type.field(i).with_nullable(True) for i in range(struct.type.num_fields)],
         mask=timestamps.is_null(),
     )
+
+
+_FLATTEN = """
+create or replace macro {catalog}._fs_flatten(input) as table
+    select
+        hash(to_json(input))::ubigint as seq,
+        e.k as key,
+        coalesce(e.k, '[' || (e.i - 1) || ']') as path,
+        case when e.k is null then e.i - 1 end as index,
+        e.v as value,
+        to_json(input) as this
+    from (
+        select unnest(
+            case when json_type(to_json(input)) = 'OBJECT'
+                then list_transform(
+                    json_keys(to_json(input)),
+                    lambda x, n: struct_pack(
+                        k := x, i := n::bigint, v := cast(to_json(input) -> x as json)
+                    )
+                )
+                else list_transform(
+                    cast(to_json(input) as json[]),
+                    lambda x, n: struct_pack(k := null::varchar, i := n::bigint, v := x)
+                )
+            end,
+            recursive := true
+        )
+    ) as e(k, i, v);
+"""
+
+
+@shim(fakesnow.macros, "creation_sql")
+def flatten_index(original: Any, catalog: str) -> Any:
+    """FLATTEN numbers an array's elements in the order DuckDB makes them, not the array's.
+
+    The function is made with the database: this holds for those made while it is on.
+    """
+    return original(catalog) + _FLATTEN.format(catalog=catalog)
 
 
 # -- the door and the record -----------------------------------------------------------------------

@@ -6,6 +6,7 @@ One that is no longer needed fails here: take it out of fakesnow_server.py.
 from __future__ import annotations
 
 import gzip
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,25 @@ def copied_as_dlt_does(execute: Execute, directory: Path) -> bool:
         "select a, payload is null, cast(get_path(payload, 'b[0]') as double) from copied"
         " order by a"
     ) == [(1, False, 1.5), (2, True, None)]
+
+
+@probe
+def flatten_index(execute: Execute, _: Path) -> bool:
+    ((database,),) = execute("select current_database()")
+    own = f"flattened_{uuid.uuid4().hex[:8]}"
+    execute(f"create database {own}")
+    try:
+        execute(f"use database {own}")
+        # 20 lists of 2 to 21 numbers, each number at its own index
+        numbers = (",".join(map(str, range(2 + n * 7 % 20))) for n in range(20))
+        lists = ", ".join(f"({n}, '{text}')" for n, text in enumerate(numbers))
+        return execute(
+            f"select count(*) from (select * from (values {lists}) as t (a, s)) as lists"
+            " cross join lateral flatten(input => split(lists.s, ',')) as part"
+            " where part.index <> cast(part.value as integer)"
+        ) == [(0,)]
+    finally:
+        execute(f"use schema {database}.public")
 
 
 for half in (

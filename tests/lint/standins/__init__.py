@@ -41,6 +41,9 @@ def _stand_in(macro: dict[str, Any]) -> Callable[..., Any]:
             return f"{macro['name']}({', '.join(written)})"
         if returns == "relation":
             relations = [v for name, v in given.items() if types[name] == "relation"]
+            if len(relations) > 1:
+                others = "".join(f" cross join {relation}" for relation in relations[1:])
+                return f"(select one.* from {relations[0]} as one{others}) as {macro['name']}"
             if relations:
                 return relations[0]
             return f"raw.{given['table_name']}" if "table_name" in given else macro["name"]
