@@ -383,7 +383,7 @@ def canonical(line: bytes) -> bytes:
 
     def whole(text: str) -> float | int:
         number = float(text)
-        return int(number) if number.is_integer() and -(2**63) <= number < 2**63 else number
+        return int(number) if number.is_integer() else number
 
     record = json.loads(line, parse_float=whole)
     return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
