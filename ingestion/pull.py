@@ -149,10 +149,10 @@ class Puller:
             pulled.write(pipeline, kinds)
         if not refusal:
             pulled.withdraw(missing)
-        now, changes = last.get("profile"), []
+        now, changes = last.get("profile"), []  # text: MongoDB does not take every field's name
         if is_changed or now is None:
-            now = profile(spooled.path, spooled.rows)
-            changes = compare(last["profile"], now) if last.get("profile") else []
+            before, found = now, profile(spooled.path, spooled.rows)
+            now, changes = json.dumps(found), compare(json.loads(before), found) if before else []
         told = spooled.probe.as_ledger()
         arrived = counts["rows_new"] + counts["rows_restored"] - counts["rows_withdrawn"]
         self.lease.confirm()
