@@ -44,9 +44,16 @@ BRANCHES = [
     Branch("untouched", [], "✅ No difference in 0 tables", ""),
     Branch(
         "severity of a test",
-        [(DISTANCE, "- not_null\n", "- not_null: {config: {severity: warn}}\n")],
-        "⚠️ 4 checks loosened",
-        "`not_null on fct_college_distance.college_id_a` | severity | `ERROR` | `WARN` |",
+        [
+            (
+                DISTANCE,
+                "arguments: {to: ref('dim_college'), field: college_id}\n",
+                "arguments: {to: ref('dim_college'), field: college_id}\n"
+                "              config: {severity: warn}\n",
+            )
+        ],
+        "⚠️ 2 checks loosened",
+        "| severity | `ERROR` | `WARN` |",
     ),
     Branch(
         "error_if out of reach",
@@ -91,7 +98,8 @@ BRANCHES = [
         [(RESULT, "candidates * success_rate_pct / 100", "candidates * success_rate_pct")],
         "⚠️ 1 metric computed in another way",
         "| ⚠️ metric | `passed_candidates` | formula "
-        "| `candidates * success_rate_pct / 100` | `candidates * success_rate_pct` |",
+        "| `case when not is_retracted then candidates * success_rate_pct / 100 end` "
+        "| `case when not is_retracted then candidates * success_rate_pct end` |",
     ),
     Branch(
         "an exposure that loses a ref",
