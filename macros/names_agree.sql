@@ -4,7 +4,7 @@
     as G BRASSENS and GEORGES BRASSENS. Too weak to find a school by.
 #}
 {% macro names_agree(name_a, name_b) -%}
-    {{ name_similarity(name_a, name_b) }} >= {{ var('name_similar_from') }}
+    {{ name_similarity(name_a, name_b) }} >= {{ var('name_similarity_floor') }}
     or (
         left({{ name_a }}, 1) = left({{ name_b }}, 1)
         and {{ first_match(name_a, ' [A-Z0-9]+$') }} = {{ first_match(name_b, ' [A-Z0-9]+$') }}
