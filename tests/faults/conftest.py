@@ -26,6 +26,7 @@ from ingestion.registry import Dataset, registry
 from ingestion.settings import PROJECT_DIR
 from ingestion.store import WRITTEN
 from sandbox.sample import write_sample
+from tests.marts import build_marts
 
 TIMEOUT_S = 120
 COLLEGES = "etablissements-scolaires-colleges"
@@ -106,10 +107,6 @@ class Builds:
         assert (answer["signal"], answer["exit"]) == (0, 0), answer["log"][-6000:]
         results: dict[str, str] = answer["results"]
         return results
-
-    def models(self, store: Store, *select: str) -> None:
-        """These models and snapshots, and what they are made of, without a test."""
-        self.build(store, "--exclude-resource-type", "test", "--select", *select)
 
     def close(self) -> None:
         self._jobs.close()
@@ -235,6 +232,10 @@ class Store:
                         f" from raw.{table} {which} order by all"
                     ).fetchall()
         return found
+
+    def build(self, *models: str) -> None:
+        """These models and snapshots, and what they are made of, without a test and without dbt."""
+        build_marts(self.home / "warehouse.duckdb", *models)
 
     def model(self, name: str) -> list[tuple[Any, ...]]:
         """A model's rows without times and runs, sorted; of a snapshot, whether each holds."""

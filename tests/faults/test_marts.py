@@ -19,12 +19,12 @@ from tests.faults.conftest import COLLEGES, Builds, Jobs, Store, rewritten
 pytestmark = pytest.mark.timeout(900)
 
 MODELS = (
-    "+fct_portal_edit",
-    "+fct_college_school_year",
-    "+fct_source_load",
-    "+college_ids_published",
-    "+college_records_seen",
-    "+bridge_college_id_alias",
+    "fct_portal_edit",
+    "fct_college_school_year",
+    "fct_source_load",
+    "college_ids_published",
+    "college_records_seen",
+    "bridge_college_id_alias",
 )
 MARTS = (
     "marts.dim_college",
@@ -93,16 +93,18 @@ def built(
 
     store = make_store()
     jobs.succeed(store, "run", portal=states[0])
-    builds.models(store, *MODELS)
+    store.build(*MODELS)
     twin = store.clone(store.home.with_name(store.home.name + "-twin"))
     say_ten_years_later(twin)
     for state in (second, third):
         answer = jobs.succeed(store, "extract", portal=state, datasets=[COLLEGES])
         jobs.succeed(twin, "run", portal=state, datasets=[COLLEGES])
-        builds.models(twin, *MODELS)
+        twin.build(*MODELS)
     jobs.succeed(store, "load")
     # Cautious: no test of a model that is not built.
-    statuses = builds.build(store, "--indirect-selection", "cautious", "--select", *MODELS)
+    statuses = builds.build(
+        store, "--indirect-selection", "cautious", "--select", *(f"+{name}" for name in MODELS)
+    )
     yield SimpleNamespace(
         ask=store.ask,
         store=store,

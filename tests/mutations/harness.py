@@ -130,7 +130,10 @@ class Marts:
     """A warehouse in memory: `load` states, `build`, ask."""
 
     def __init__(
-        self, project: Project, connection: duckdb.DuckDBPyConnection | None = None
+        self,
+        project: Project,
+        connection: duckdb.DuckDBPyConnection | None = None,
+        clock: datetime = datetime(2000, 1, 1),  # noqa: DTZ001 - UTC without zone, as raw has it
     ) -> None:
         self.project = project
         self.failed: dict[str, str] = {}
@@ -143,7 +146,7 @@ class Marts:
         connection.execute("set TimeZone = 'UTC'")
         self._held: dict[str, dict[str, str | None]] = {name: {} for name in _REGISTRY}
         self._runs = itertools.count(1)
-        self._clock = datetime(2000, 1, 1)  # noqa: DTZ001 - UTC without zone, as raw has it
+        self._clock = clock
 
     # -- loading
 
