@@ -53,7 +53,7 @@ class StoreError(CollegesError):
 
 
 class DiskFullError(CollegesError):
-    """There is no room for the working files of a pull."""
+    """There is no room for working files."""
 
 
 @contextmanager
@@ -65,8 +65,8 @@ def disk_full(folder: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise DiskFullError(
-            f"The disk of {folder}, where a pull is kept until it is whole, is full (or a quota or "
-            "`ulimit -f` is met). Nothing of this pull was stored; free some space and run again."
+            f"The disk of {folder}, where working files lie, is full (or a quota or `ulimit -f` is "
+            "met). Nothing of this step was stored; free some space and run again."
         ) from error
 
 

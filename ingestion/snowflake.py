@@ -117,9 +117,9 @@ _SNOWFLAKE_SAYS = {
     r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
     "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at. Nothing "
     "was read or written.",
-    "Could not connect to Snowflake backend|Name or service": "{host} did not answer ({told}): no "
+    "Could not connect to Snowflake backend|Name or service|timed out|refused": "{host} did not answer ({told}): no "
     f"network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is misspelt. {_AGAIN}",
-    "PEM|DER|assword|private key|deserialize": "SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is "
+    "PEM|DER|assword|private key|deserialize|base64": "SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is "
     "no private key in PKCS#8 PEM without a passphrase ({told}).",
     "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused this "
     "to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
