@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(900)
 MODELS = (
     "fct_portal_edit",
     "fct_college_school_year",
+    "rpt_college_record_not_counted",
     "fct_source_load",
     "college_ids_published",
     "college_records_seen",
@@ -201,10 +202,11 @@ def test_the_edits_are_those_of_a_build_after_each_pull(built: SimpleNamespace) 
 
 
 def test_marts_and_snapshot(built: SimpleNamespace) -> None:
-    withdrawn = dict(
-        built.ask("select is_withdrawn, count(*) from marts.fct_college_school_year group by 1")
-    )
-    assert withdrawn[True] == 1
+    """A record that goes while its school year stays is taken back: it counts no more."""
+    assert built.ask("select count_if(is_withdrawn) from marts.fct_college_school_year") == [(0,)]
+    assert built.ask(
+        "select record_key, reason from marts.rpt_college_record_not_counted where is_withdrawn"
+    ) == [(built.gone, "retracted")]
     assert built.ask(
         "select count(*) = count(distinct college_id) and count(*) > 0"
         " from snapshots.college_ids_published where dbt_valid_to is null"
