@@ -62,7 +62,7 @@ lint-sql-snowflake:
 
 # What the macros write, and the snapshots, for both dialects: to the two above a macro is a call.
 lint-macros:
-	$(BIN)/python -m tests.lint.macro_bodies
+	$(BIN)/python -m tests.lint.macro_bodies $(MACROS)
 
 # Parsing for Snowflake finds unknown keys and deprecations that pass on DuckDB, without an account.
 lint-models:

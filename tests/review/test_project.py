@@ -162,7 +162,6 @@ def test_each_edit_is_named(branch: Repository, raw: Path, out: Path) -> None:
         "fct_source_load",
     }
     assert f"| `{name}` | {before} | {counts['pr']} | −{before // 10} |" in done.stdout
-    Path("/tmp/rv/report_edits.md").write_text(done.stdout)
 
 
 def test_a_wrong_decision_shows_on_real_data(
@@ -176,7 +175,6 @@ def test_a_wrong_decision_shows_on_real_data(
     seed.write_text(seed.read_text(encoding="utf-8") + wrong, encoding="utf-8")
     report = review(branch.path, "before", given, tmp_path / "out")
     text = render([report])
-    Path("/tmp/rv/report_b06.md").write_text(text)
     assert verdict(report).startswith("❌ ")
     assert "marts lost rows" in verdict(report)
     assert "published_college_ids_stay" in text
