@@ -276,8 +276,11 @@ class UnitTests:
         finally:
             self.connection.execute("rollback")
 
-    def _fill(self, table: str, like: str, rows: Sequence[Mapping[str, object]]) -> None:
+    def _fill(self, table: str, like: str, rows: Sequence[Mapping[str, object]] | str) -> None:
         self.connection.execute(f"create table {table} as select * from {like} limit 0")
+        if isinstance(rows, str):
+            self.connection.execute(f"insert into {table} by name {rows}")
+            return
         for row in rows:
             names = ", ".join(row)
             marks = ", ".join("?" for _ in row)
