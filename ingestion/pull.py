@@ -108,11 +108,11 @@ class Puller:
         self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any]
     ) -> DatasetResult:
         probe = self.client.probe(dataset)
-        self.store.check_origin(is_synthetic=probe.is_synthetic)
+        self.store.check_origin(is_synthetic=probe.ledger["is_synthetic"])
         reason = "asked for" if self.options.force else why_pull(probe, last)
         if reason is None:
             logger.info("%s: unchanged at the portal, not pulled", dataset.dataset_id)
-            told = probe.as_ledger()
+            told = probe.ledger
             self.store.end(entry, "unchanged", **told, rows_present=last["rows_present"])
             return _result(dataset, "unchanged", told, last)
         logger.info("%s: pulling (%s)", dataset.dataset_id, reason)
@@ -153,7 +153,7 @@ class Puller:
         if is_changed or now is None:
             before, found = now, profile(spooled.path, spooled.rows)
             now, changes = json.dumps(found), compare(json.loads(before), found) if before else []
-        told = spooled.probe.as_ledger()
+        told = spooled.probe.ledger
         arrived = counts["rows_new"] + counts["rows_restored"] - counts["rows_withdrawn"]
         self.lease.confirm()
         self.store.end(
@@ -287,7 +287,9 @@ def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:
         return "never pulled"
     if last["is_withdrawal_refused"] or last["rows_quarantined"]:
         return "the pull before had lines or withdrawals that were refused"
-    if change := probe.difference(last):
+    if probe.ledger["portal_data_processed_at"] is None:
+        return "the portal does not say when it processed the data"
+    if change := probe.change(last):
         return change
     age = datetime.now(UTC) - last["extracted_at"]
     if age >= FULL_PULL_EVERY:

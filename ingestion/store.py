@@ -25,7 +25,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from ingestion.classify import current
-from ingestion.errors import MixedOriginError, StoreError
+from ingestion.errors import SettingsError, StoreError
 from ingestion.mongodb import mongodb_errors
 from ingestion.registry import Dataset
 
@@ -187,13 +187,13 @@ class Store:
         """Make sure that synthetic and real records do not meet.
 
         Raises:
-            MixedOriginError: the store holds the other kind.
+            SettingsError: the store holds the other kind.
         """
         with mongodb_errors("read the ledger"):
             other = self.ledger.find_one({"status": "finished", "is_synthetic": not is_synthetic})
         if other:
             kinds = ("synthetic", "real") if other["is_synthetic"] else ("real", "synthetic")
-            raise MixedOriginError(
+            raise SettingsError(
                 f"This store holds {kinds[0]} records and the portal offers {kinds[1]} ones: they "
                 "must not meet. Set COLLEGES_HOME (or MONGODB_URI) to another place, or empty "
                 "this one with `make clean`."

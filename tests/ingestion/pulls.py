@@ -49,16 +49,15 @@ class Client:
     def probe(self, dataset: Any) -> Probe:
         if self.error:
             raise self.error
-        return Probe(
-            records_count=len(self.lines),
-            portal_records_count=len(self.lines),
-            data_processed=datetime.now(UTC),  # so that every pull is one
-            modified=None,
-            fields={},
-            is_synthetic=self.is_synthetic,
-            drift=(),
-            registry_fingerprint=dataset.fingerprint,
-        )
+        ledger = {
+            "rows_expected": len(self.lines),
+            "portal_data_processed_at": datetime.now(UTC),  # so that every pull is one
+            "is_synthetic": self.is_synthetic,
+            "drift": "[]",
+            "fields_hash": "",
+            "registry_fingerprint": dataset.fingerprint,
+        }
+        return Probe(len(self.lines), {}, (), ledger)
 
     def spool(self, dataset: Any, probe: Probe, path: Path, progress: Any = None) -> Spooled:
         path.write_bytes(b"".join(line + b"\n" for line in self.lines))

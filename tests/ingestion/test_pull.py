@@ -12,8 +12,8 @@ import pytest
 from ingestion import store as store_module
 from ingestion.errors import (
     Interrupted,
-    MixedOriginError,
     PortalUnreachableError,
+    SettingsError,
     StoreError,
     UnknownDatasetError,
 )  # fmt: skip
@@ -166,7 +166,7 @@ def test_what_a_killed_pull_left_is_removed_by_the_next_run(our: House) -> None:
 
 def test_synthetic_and_real_records_do_not_meet(our: House) -> None:
     our.pull(college("A"), is_synthetic=True)
-    with pytest.raises(MixedOriginError, match="holds synthetic records"):
+    with pytest.raises(SettingsError, match="holds synthetic records"):
         our.pull(b'{"c_ar": 1}', dataset=ARRONDISSEMENTS)
 
 
