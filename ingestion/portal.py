@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import chain
@@ -27,7 +28,7 @@ from ingestion import errors
 from ingestion.errors import IncompletePullError, PortalUnreachableError
 from ingestion.network import BodyError, Timeouts, chunks, get, in_words, session
 from ingestion.probe import Probe, moment, read_probe
-from ingestion.records import MAX_RECORD_BYTES, count_lines
+from ingestion.records import MAX_RECORD_BYTES, lines
 from ingestion.registry import Dataset
 
 logger = logging.getLogger(__name__)
@@ -59,37 +60,22 @@ class Spooled(NamedTuple):
     extracted_at: datetime  # when it began, UTC
 
 
+@dataclass
 class PortalClient:
     """Reads the portals of the registry. A context manager; not for use from several threads.
 
     Every method raises a `PortalError` that says which dataset and what to do:
     `UnknownDatasetError` for 404, `PortalUnreachableError` after a bounded number of attempts.
-
-    Args:
-        base_urls: portal name → URL instead of the registry's.
-        api_keys: portal name → API key. Sent as a header, to the portal's own address only.
-        timeouts: see `Timeouts`.
-        attempts: how often a request is sent before it counts as failed.
-        wait_budget_s: how long the client may wait in all for used-up quotas, in seconds.
-        sleep: replaces `time.sleep`.
     """
 
-    def __init__(
-        self,
-        *,
-        base_urls: Mapping[str, str] | None = None,
-        api_keys: Mapping[str, str] | None = None,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - immutable
-        attempts: int = 4,
-        wait_budget_s: float = 900.0,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._base_urls = dict(base_urls or {})
-        self._keys = {name: SecretStr(key) for name, key in (api_keys or {}).items()}
-        self._timeouts, self._attempts, self._sleep = timeouts, attempts, sleep
-        self._wait_left_s = wait_budget_s
-        self._sessions: dict[str, requests.Session] = {}
-        self._silent: set[str] = set()  # hosts that did not answer
+    base_urls: Mapping[str, str] = field(default_factory=dict)  # portal → URL, if not its own
+    api_keys: Mapping[str, SecretStr] = field(default_factory=dict)  # portal → key, for a header
+    timeouts: Timeouts = Timeouts()  # noqa: RUF009 - immutable
+    attempts: int = 4  # how often a request is sent before it counts as failed
+    wait_budget_s: float = 900.0  # how long to wait in all for used-up quotas
+    sleep: Callable[[float], None] = time.sleep
+    _sessions: dict[str, requests.Session] = field(default_factory=dict, init=False)
+    _silent: set[str] = field(default_factory=set, init=False)  # hosts that did not answer
 
     def __enter__(self) -> PortalClient:
         return self
@@ -157,7 +143,7 @@ class PortalClient:
                 )
             if attempt < PULLS:
                 logger.info("%s; pull %d of %d", problem, attempt + 1, PULLS)
-                self._sleep(2.0 ** (attempt - 1))
+                self.sleep(2.0 ** (attempt - 1))
         raise problem
 
     def stream(
@@ -171,8 +157,8 @@ class PortalClient:
 
         def begin() -> tuple[requests.Response, Iterator[bytes]]:
             query = {"timezone": "UTC"} | _where(dataset)
-            response = self._get(dataset, "/exports/jsonl", query, self._timeouts.export)
-            body = chunks(response, self._timeouts.export, self._timeouts.slow)
+            response = self._get(dataset, "/exports/jsonl", query, self.timeouts.export)
+            body = chunks(response, self.timeouts.export, self.timeouts.slow)
             # With the first bytes here, all that goes wrong before them can be tried again.
             return response, chain([next(body, b"")], body)
 
@@ -189,7 +175,9 @@ class PortalClient:
                         raise BodyError("a line is too long to be a record")  # noqa: TRY301
                     if progress:
                         progress(dataset.dataset_id, rows, probe.records_count)
-            count, last = count_lines(path)
+            count, last = 0, b""
+            for count, last in enumerate(lines(path), 1):  # noqa: B007
+                pass
             if last and size > last_end + 1:
                 # A proxy may cut a body and frame it well: such a last line is damaged, not bad.
                 _check_whole(last)
@@ -206,7 +194,7 @@ class PortalClient:
         self, dataset: Dataset, path: str, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         def once() -> dict[str, Any]:
-            with closing(self._get(dataset, path, query or {}, self._timeouts.read)) as response:
+            with closing(self._get(dataset, path, query or {}, self.timeouts.read)) as response:
                 return self._json(response)
 
         return self._with_retries(dataset, once)
@@ -214,7 +202,7 @@ class PortalClient:
     def _json(self, response: requests.Response) -> dict[str, Any]:
         """The object in a body; a BodyError where there is none."""
         body = bytearray()
-        for chunk in chunks(response, self._timeouts.read, self._timeouts.slow):
+        for chunk in chunks(response, self.timeouts.read, self.timeouts.slow):
             body += chunk
             if len(body) > _MAX_DOCUMENT_BYTES:
                 raise BodyError(f"more than {_MAX_DOCUMENT_BYTES} bytes")
@@ -227,14 +215,14 @@ class PortalClient:
     def _with_retries(self, dataset: Dataset, action: Callable[[], _T]) -> _T:
         host = self._host(dataset)
         # Else every further dataset of a portal that is out of reach would wait as long.
-        attempts = 1 if host in self._silent else self._attempts
+        attempts = 1 if host in self._silent else self.attempts
         try:
             return tenacity.Retrying(
                 retry=tenacity.retry_if_exception_type(BodyError),
                 stop=tenacity.stop_after_attempt(attempts)
                 | tenacity.stop_after_delay(_RETRY_FOR_S),
                 wait=tenacity.wait_exponential(0.5, max=30) + tenacity.wait_random(0, 0.5),
-                sleep=self._sleep,
+                sleep=self.sleep,
                 reraise=True,
             )(action)
         except BodyError as error:
@@ -254,10 +242,10 @@ class PortalClient:
         if query:
             url += "?" + urlencode(query, quote_via=quote)
         if portal not in self._sessions:
-            self._sessions[portal] = session(url, self._keys.get(portal))
+            self._sessions[portal] = session(url, self.api_keys.get(portal))
         while True:
             try:
-                response = get(self._sessions[portal], url, (self._timeouts.connect, timeout))
+                response = get(self._sessions[portal], url, (self.timeouts.connect, timeout))
             except OSError as error:
                 what, may_pass = in_words(error, url)
                 if may_pass:
@@ -274,7 +262,7 @@ class PortalClient:
 
     def _wait_or_refuse(self, dataset: Dataset, response: requests.Response, is_html: bool) -> None:
         """Wait where a quota frees in time; raise what every other answer means."""
-        status, key = response.status_code, self._keys.get(dataset.portal.name)
+        status, key = response.status_code, self.api_keys.get(dataset.portal.name)
         if status in (408, 425) or status >= 500:
             raise BodyError(f"it answered {status}")
         kind = errors.UnknownDatasetError if status == 404 else errors.PortalError
@@ -296,10 +284,10 @@ class PortalClient:
             if status == 429 and (frees := _quota_frees_at(body, response.headers)):
                 # At least 5 s: a time that has just passed must not become a busy loop.
                 wait = max((frees - datetime.now(UTC)).total_seconds() + 1.0, 5.0)
-                if wait <= self._wait_left_s:
+                if wait <= self.wait_budget_s:
                     logger.info("%s: quota used up; waiting %.0f s", dataset.dataset_id, wait)
-                    self._wait_left_s -= wait
-                    self._sleep(wait)
+                    self.wait_budget_s -= wait
+                    self.sleep(wait)
                     return
                 when = f"at {frees:%Y-%m-%d %H:%M} UTC"
         advice = advice.format(when=when, variable=dataset.portal.key_variable)
@@ -308,7 +296,7 @@ class PortalClient:
         )
 
     def _base_url(self, dataset: Dataset) -> str:
-        return self._base_urls.get(dataset.portal.name, dataset.portal.base_url).rstrip("/")
+        return self.base_urls.get(dataset.portal.name, dataset.portal.base_url).rstrip("/")
 
     def _host(self, dataset: Dataset) -> str:
         return urlsplit(self._base_url(dataset)).netloc

@@ -108,7 +108,8 @@ def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
     entry = "the file"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        portals, found = {}, {}
+        portals: dict[str, Portal] = {}
+        found: dict[str, Dataset] = {}
         for entry, values in document["portals"].items():
             portals[entry] = Portal.model_validate({"name": entry, **values})
         for values in document["datasets"]:

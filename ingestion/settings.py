@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from ingestion.errors import SettingsError
 from ingestion.registry import portals
 
@@ -22,11 +24,21 @@ class Settings:
     home: Path  # all local state: embedded MongoDB, `warehouse.duckdb`, working files
     target: str  # `duckdb` or `snowflake`
     mongodb_uri: str | None = field(default=None, repr=False)  # in place of the embedded server
-    api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # by portal; optional
+    api_keys: Mapping[str, SecretStr] = field(default_factory=dict)  # by portal; optional
 
     @property
     def warehouse_path(self) -> Path:
         return self.home / "warehouse.duckdb"
+
+    @property
+    def work_dir(self) -> Path:
+        """For files of a pull and of dlt."""
+        return self.home / "dlt"
+
+    @property
+    def synthetic_mark(self) -> Path:
+        """A file that says that nothing in the home is real."""
+        return self.home / "SYNTHETIC"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -51,13 +63,13 @@ class Settings:
             home=_home(read("COLLEGES_HOME") or "data"),
             target=read("COLLEGES_TARGET", "duckdb|snowflake", "duckdb or snowflake") or "duckdb",
             mongodb_uri=read("MONGODB_URI"),
-            api_keys={name: key for name, key in keys.items() if key},
+            api_keys={name: SecretStr(key) for name, key in keys.items() if key},
         )
 
     def prepare_home(self) -> Path:
         """Make the home's folder; a SettingsError says why it cannot be used."""
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
+            self.work_dir.mkdir(parents=True, exist_ok=True)
             if not os.access(self.home, os.W_OK | os.X_OK):
                 raise PermissionError(0, "no permission to write there")
         except OSError as error:

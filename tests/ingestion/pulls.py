@@ -77,7 +77,7 @@ class House:
         self, *lines: bytes, dataset: Any = COLLEGES, options: PullOptions | None = None, **of: Any
     ) -> DatasetResult:
         """One run that pulls one dataset."""
-        run = self.store.begin_run("test")
+        run = self.store.begin_run()
         client: Any = Client(lines, **of)
         options = options or PullOptions()
         return Puller(client, self.store, self.lease, run, self.home, options).pull(dataset)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from ingestion.errors import SettingsError
 from ingestion.settings import Settings
@@ -168,7 +169,7 @@ def test_keys_follow_the_registrys_portals_and_quotes_are_taken_off() -> None:
             "COLLEGES_TARGET": '"snowflake"',
         }
     )
-    assert settings.api_keys == {"opendata_paris": "k"}
+    assert settings.api_keys == {"opendata_paris": SecretStr("k")}
     assert (settings.mongodb_uri, settings.target) == ("mongodb://host/", "snowflake")
     assert "mongodb" not in repr(settings)
     assert "'k'" not in repr(settings)

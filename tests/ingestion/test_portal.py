@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from ingestion.errors import (
     IncompletePullError,
@@ -415,14 +416,14 @@ def test_unknown_dataset(state: Path) -> None:
 
 
 def test_api_key(state: Path) -> None:
-    with replay(state, api_key=KEY, api_keys={"city": KEY}) as (client, _, _):
+    with replay(state, api_key=KEY, api_keys={"city": SecretStr(KEY)}) as (client, _, _):
         assert client.probe(SOME).records_count == 3
         assert pull(client) == LINES
     with replay(state, api_key=KEY) as (client, _, sleeps):
         with pytest.raises(PortalError, match=r"schools: .*401.*Set CITY_API_KEY"):
             client.probe(SCHOOLS)
         assert sleeps == []
-    with replay(state, api_key=KEY, api_keys={"city": "wrong"}) as (client, _, _):
+    with replay(state, api_key=KEY, api_keys={"city": SecretStr("wrong")}) as (client, _, _):
         with pytest.raises(
             PortalError, match=r"401.*Set CITY_API_KEY, or check the API key in it"
         ) as e:
@@ -899,7 +900,7 @@ def test_a_redirect_to_another_host_is_refused(status: str) -> None:
     with raw_server(whole(b"{}")) as (port, stolen):
         moved = whole(b"", f"Location: http://127.0.0.1:{port}/?k=1", status=status)
         with (
-            served(moved, api_keys={"city": KEY}) as (client, requests),
+            served(moved, api_keys={"city": SecretStr(KEY)}) as (client, requests),
             pytest.raises(PortalError, match=r"schools: .*base_url") as e,
         ):
             client.probe(SCHOOLS)
@@ -928,7 +929,7 @@ def test_the_api_key_shows_nowhere(state: Path, caplog: pytest.LogCaptureFixture
         head("Content-Length: 10"),
     ]
     for answer in answers:
-        with served(answer, api_keys={"city": KEY}) as (client, requests):
+        with served(answer, api_keys={"city": SecretStr(KEY)}) as (client, requests):
             with pytest.raises(PortalError) as e:
                 client.probe(SCHOOLS)
             error: BaseException | None = e.value
