@@ -66,7 +66,7 @@ def load(
     with warehouse.connect() as raw:
         loaded = raw.ledger()
     entries = store.entries(*(dataset.table for dataset in datasets))
-    check_known(loaded, entries)
+    check_known(loaded, datasets, entries)
     beyond: dict[str, list[Document]] = {}
     for entry in filter(written, entries):
         report.newest_run_id, table = entry["run_id"], entry["table_name"]
@@ -94,27 +94,24 @@ def load(
     return report
 
 
-def check_known(loaded: dict[str, dict[int, str]], entries: list[Document]) -> None:
+def check_known(
+    loaded: dict[str, dict[int, str]], datasets: Sequence[Dataset], entries: list[Document]
+) -> None:
     """Refuse a warehouse that some other MongoDB filled: run sequences would not compare.
 
-    Args:
-        loaded: table → run sequence → run id, in the warehouse.
-        entries: of MongoDB's ledger.
-
-    Raises:
-        ReconciliationError: MongoDB does not know one of the runs.
+    `loaded`: table → run sequence → run id, in the warehouse; `entries`: of MongoDB's ledger.
     """
     known = {(e["table_name"], e["run_sequence"], e["run_id"]) for e in entries}
-    for table in {entry["table_name"] for entry in entries}:
-        for run, run_id in loaded.get(table, {}).items():
-            if (table, run, run_id) not in known:
-                raise ReconciliationError(
-                    f"The warehouse holds run {run} ({run_id}) of {table}, of which this MongoDB "
-                    "knows nothing: it was emptied, put back from an older copy, or is another "
-                    "one. Nothing was loaded. Use the MongoDB (COLLEGES_HOME, MONGODB_URI) this "
-                    "warehouse was loaded from, or another warehouse. If it is an older copy of "
-                    "that MongoDB: drop its database, and the next run fills it again from raw."
-                )
+    tables = [dataset.table for dataset in datasets]
+    theirs = {(t, run, run_id) for t in tables for run, run_id in loaded.get(t, {}).items()}
+    for table, run, run_id in sorted(theirs - known)[:1]:
+        raise ReconciliationError(
+            f"The warehouse holds run {run} ({run_id}) of {table}, of which this MongoDB knows "
+            "nothing: it was emptied, put back from an older copy, or is another one. Nothing was "
+            "loaded. Use the MongoDB (COLLEGES_HOME, MONGODB_URI) this warehouse was loaded from, "
+            "or another warehouse. If it is an older copy of that MongoDB: drop its database, and "
+            "the next run fills it again from raw."
+        )
 
 
 def _write_file(

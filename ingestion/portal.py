@@ -128,14 +128,11 @@ class PortalClient:
                 change = probe.change(before.ledger)
                 if change is None and rows == before.records_count:
                     return Spooled(path, rows, probe, began)
-                what = (
-                    f"published other data during the pull ({change})"
-                    if change
-                    else (
-                        f"sent {rows} rows and announces {before.records_count}, at the end: "
-                        f"{_plain(last_line.decode(errors='replace'))}"
-                    )
-                )
+                what = f"sent {rows} rows and announces {before.records_count}"
+                if b'"error' in last_line:  # the portal's own, within the stream
+                    what += f", the last of them: {_plain(last_line.decode(errors='replace'))}"
+                if change:
+                    what = f"published other data during the pull ({change})"
                 problem = IncompletePullError(
                     f"{dataset.dataset_id}: {self._host(dataset)} {what}. Nothing of this pull is "
                     "kept; run again later. If it stays so, compare the filter in "
@@ -321,7 +318,7 @@ def _quota_frees_at(body: Mapping[str, Any], headers: Mapping[str, str]) -> date
     with suppress(ValueError, OverflowError):
         if after.isdecimal():
             return datetime.now(UTC) + timedelta(seconds=int(after))
-        return parsedate_to_datetime(after)
+        return parsedate_to_datetime(after).astimezone(UTC)
     return None
 
 

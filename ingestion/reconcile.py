@@ -100,7 +100,8 @@ def replay(
     for dataset in datasets:
         store.held(dataset)  # checks that all is there
     with warehouse.connect() as raw:
-        check_known(raw.ledger(), store.entries(*(dataset.table for dataset in datasets)))
+        entries = store.entries(*(dataset.table for dataset in datasets))
+        check_known(raw.ledger(), datasets, entries)
     with warehouse.connect(writable=True) as raw:
         lease.confirm()
         if LEDGER in raw.tables:

@@ -1,9 +1,8 @@
 """What a record is: parsed strictly, named by its key, compared by its content.
 
-A portal sends one JSON object per line. The line itself is kept as text, and what is read out of it
-must be what everybody else reads: a parser that keeps the last of two equal names, or rounds an
-integer of 20 digits, would compare something else than what was sent. Such lines are read exactly,
-or kept out with a reason.
+A portal sends one JSON object per line. The line is kept as text, and what is read out of it must
+be what everybody else reads: a parser that keeps the last of two equal names, or rounds an integer
+of 20 digits, would compare something else. Such lines are read exactly, or kept out.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ MAX_KEY_BYTES = 4 * 1024
 BATCH_ROWS = 8_192
 BATCH_BYTES = 32 * 1024 * 1024
 _INT64 = range(-(2**63), 2**63)
+_HELD = ["record_key", "content_hash", "line_hash"]
 
 
 class BadRecordError(ValueError):
@@ -63,18 +63,14 @@ class Batch(NamedTuple):
 
 
 def read_batches(path: Path, dataset: Dataset, held: pa.Table) -> Iterator[Batch]:
-    """Read the file of one pull.
+    """Read the file of one pull, one record per line.
 
-    Args:
-        path: one record per line.
-        dataset: names the key.
-        held: what is known of the records present: `record_key`, `content_hash` and `line_hash`, as
-            earlier batches had them. A line whose hash is among them is that record, unchanged, and
-            is not parsed: that takes 1 µs where parsing and comparing take 20.
+    `held`: of the records present `record_key`, `content_hash` and `line_hash`, as earlier batches
+    had them. A line whose hash is among them is that record, unchanged, and is not parsed: that
+    takes 1 µs where parsing and comparing take 20.
 
-    Yields:
-        Batches of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text; first the records that
-        are held as they came, then the others. A key may come more than once in one pull.
+    Yields batches of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text; first the records
+    that are held as they came, then the others. A key may come more than once in one pull.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -90,9 +86,6 @@ def read_batches(path: Path, dataset: Dataset, held: pa.Table) -> Iterator[Batch
     numbered = ((number, line) for number, line in enumerate(lines(path), 1) if next(is_new, True))
     while chunk := list(_bounded(numbered)):
         yield _parsed(chunk, dataset)
-
-
-_HELD = ["record_key", "content_hash", "line_hash"]
 
 
 def _bounded(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -153,14 +146,11 @@ _HOLDS_FLOATS = frozenset({float, dict, list})
 
 
 def parse(line: bytes) -> tuple[dict[str, Any], bytes]:
-    """Parse one line, strictly.
+    """A line's record, in which an integer beyond 64 bits is an `orjson.Fragment`, and its
+    canonical text.
 
     orjson reads it. Where the text may hold something that orjson reads loosely (a name that stands
     twice, an integer beyond 64 bits), Python's slower parser reads it once more, exactly.
-
-    Returns:
-        The record, in which an integer beyond 64 bits is an `orjson.Fragment` of its digits, and
-        its canonical text as `canonical` has it.
     """
     if len(line) > MAX_RECORD_BYTES:
         raise BadRecordError("too_large", f"{len(line)} bytes of text, limit {MAX_RECORD_BYTES}")

@@ -6,10 +6,10 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ingestion.errors import SettingsError
-from ingestion.warehouse import Warehouse, say
+from ingestion.warehouse import Warehouse
 
 _REQUIRED = ("ACCOUNT", "USER", "PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE")
 _OF_A_FAKE = ("HOST", "PORT", "PROTOCOL")  # the account names the real host
@@ -28,6 +28,22 @@ class Snowflake(Warehouse):
         "('0x' || substr(md5(concat(record_key, '|', coalesce(content_hash, ''), '|',"
         " if(content_hash is null, '11', '00'))), 17))::ubigint"
     )
+    says: ClassVar = {
+        r"JWT token|\b39014\d\b|\b39430\d\b": "Snowflake ({where}) did not accept the key pair of "
+        "{USER} ({told}). The key in {PRIVATE_KEY_PATH} is not the one registered for that user, "
+        "or SNOWFLAKE_USER or SNOWFLAKE_ACCOUNT is not theirs: see docs/snowflake.md, `DESC USER`.",
+        r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
+        "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at.",
+        "Could not connect to Snowflake|Name or service": "Snowflake ({where}) did not answer "
+        "({told}): no network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is misspelt. The next "
+        "run completes.",
+        "PEM|DER|assword|private key|deserialize": "SNOWFLAKE_PRIVATE_KEY_PATH names "
+        "{PRIVATE_KEY_PATH}, which is no private key in PKCS#8 PEM without a passphrase ({told}).",
+        "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused "
+        "this to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
+        "deploy/snowflake_setup.sql again, which does no harm; the next run completes.",
+        "": "Snowflake ({where}) said: {told}. Nothing is half loaded, and the next run completes.",
+    }
 
     def __init__(self, environ: Mapping[str, str], purpose: Literal["load", "read"]) -> None:
         """Read `SNOWFLAKE_ACCOUNT`, `_USER`, `_PRIVATE_KEY_PATH`, `_ROLE`, `_WAREHOUSE` and
@@ -54,7 +70,8 @@ class Snowflake(Warehouse):
         if purpose == "load":
             given["ROLE"] = given["LOADER_ROLE"] or given["ROLE"]
         self._given = given | {"PRIVATE_KEY_PATH": str(key)}
-        self.identity = f"snowflake:{given['ACCOUNT']}/{given['DATABASE']}".lower()
+        where = f"{given['ACCOUNT']}/{given['DATABASE']}".lower()
+        self.facts, self.identity = self._given | {"where": where}, f"snowflake:{where}"
 
     def destination(self, *, writable: bool = True) -> Any:  # noqa: ARG002 - its role decides
         import dlt
@@ -77,24 +94,3 @@ class Snowflake(Warehouse):
             keep_staged_files=False,  # of no use after the load
             query_tag="paris_colleges load",
         )
-
-    def explain(self, error: str) -> str:
-        return say(_SNOWFLAKE_SAYS, error, where=self.identity.partition(":")[2], **self._given)
-
-
-_AGAIN = "Nothing is half loaded, and the next run completes."
-_SNOWFLAKE_SAYS = {
-    r"JWT token|\b39014\d\b|\b39430\d\b": "Snowflake ({where}) did not accept the key pair of "
-    "{USER} ({told}). The key in {PRIVATE_KEY_PATH} is not the one registered for that user, or "
-    "SNOWFLAKE_USER or SNOWFLAKE_ACCOUNT is not theirs: see docs/snowflake.md, `DESC USER`.",
-    r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
-    "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at.",
-    "Could not connect to Snowflake backend|Name or service": "Snowflake ({where}) did not answer "
-    f"({{told}}): no network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is misspelt. {_AGAIN}",
-    "PEM|DER|assword|private key|deserialize": "SNOWFLAKE_PRIVATE_KEY_PATH names "
-    "{PRIVATE_KEY_PATH}, which is no private key in PKCS#8 PEM without a passphrase ({told}).",
-    "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused this "
-    "to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
-    f"deploy/snowflake_setup.sql again, which does no harm. {_AGAIN}",
-    "": f"Snowflake ({{where}}) said: {{told}}. {_AGAIN}",
-}

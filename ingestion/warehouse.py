@@ -123,20 +123,18 @@ class Warehouse(ABC):
     """What a loader must know about a warehouse."""
 
     is_metered: ClassVar[bool]  # whether a query alone costs money
+    # SQL: a whole number from a version's columns, equal where they are; and for DuckDB the same
+    # from `record_key` and `content_hash` out of MongoDB.
     version_hash: ClassVar[str]
-    """SQL: a whole number from a version's columns, equal where they are."""
     version_hash_locally: ClassVar[str]
-    """SQL for DuckDB: the same from `record_key` and `content_hash` out of MongoDB."""
     identity: str  # names the warehouse, without any secret
     stamp = ""  # differs once something other than this program may have written there
+    says: ClassVar[Mapping[str, str]]  # found in a driver's error → what it means, what to do
+    facts: Mapping[str, Any]  # for these sentences
 
     @abstractmethod
     def destination(self, *, writable: bool = True) -> Any:
         """The dlt destination."""
-
-    @abstractmethod
-    def explain(self, error: str) -> str:
-        """What the text of a driver's error means, and what to do about it."""
 
     @contextmanager
     def connect(self, *, writable: bool = False) -> Iterator[Connection]:
@@ -165,9 +163,12 @@ class Warehouse(ABC):
             raise
         except Exception as error:
             cause = root_cause(error)
-            raise WarehouseError(
-                self.explain(str(getattr(cause, "failed_message", None) or cause))
-            ) from error
+            text = str(getattr(cause, "failed_message", None) or cause)
+            tried = ((re.search(pattern, text), said) for pattern, said in self.says.items())
+            found, said = next((found, said) for found, said in tried if found)
+            told = " ".join(text.split())[:500].rstrip(".")
+            message = said.format(*found.groups(), told=told, **self.facts)
+            raise WarehouseError(message) from error
 
 
 def open_warehouse(
@@ -193,6 +194,9 @@ def open_warehouse(
     return DuckDb(settings.warehouse_path)
 
 
+_IN_USE = "another run, dbt, a notebook or a DuckDB shell. Let it end or close it, then run again."
+
+
 class DuckDb(Warehouse):
     """A DuckDB file. One process at a time may write to it."""
 
@@ -201,9 +205,21 @@ class DuckDb(Warehouse):
     version_hash_locally = (
         "hash(record_key, content_hash, content_hash is null, content_hash is null)"
     )
+    says: ClassVar = {
+        r"held in (.+?) \(PID (\d+)\)": f"{{path}} is in use by process {{1}} ({{0}}): {_IN_USE}",
+        "ould not set lock|Conflicting lock": f"{{path}} is in use by another process: {_IN_USE}",
+        "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is "
+        "full (or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free "
+        "some space and run again.",
+        "database file with version|newer|not a valid DuckDB|orrupt|checksum": "{path} is damaged, "
+        "or was written by another version of DuckDB ({told}). Use that version, or put it back "
+        "from a backup; or move it away and run `colleges load`, which makes a new one (snapshots "
+        "begin anew).",
+        "": "The warehouse {path} said: {told}.",
+    }
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.facts = path, {"path": path}
         self.identity = f"duckdb:{path}"
 
     @property
@@ -227,32 +243,6 @@ class DuckDb(Warehouse):
                 str(self.path), read_only=not writable, global_config=options
             )
         )
-
-    def explain(self, error: str) -> str:
-        holder = re.search(r"held in (.+?) \(PID (\d+)\)", error)
-        who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
-        return say(_DUCKDB_SAYS, error, path=self.path, who=who)
-
-
-_DUCKDB_SAYS = {
-    "ould not set lock|Conflicting lock": "{path} is in use by {who}: another run, dbt, a notebook "
-    "or a DuckDB shell. Let it end or close it, then run again.",
-    "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is full "
-    "(or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free some space "
-    "and run again.",
-    "database file with version|newer|not a valid DuckDB|orrupt|checksum": "{path} is damaged, or "
-    "was written by another version of DuckDB ({told}). Use that version, or put it back from a "
-    "backup; or move it away and run `colleges load`, which makes a new one (snapshots begin "
-    "anew).",
-    "": "The warehouse {path} said: {told}.",
-}
-"""Found in an error → what to tell."""
-
-
-def say(table: Mapping[str, str], error: str, **facts: Any) -> str:
-    """The first sentence whose pattern is found in an error, which stands in it as `told`."""
-    told = " ".join(error.split())[:500].rstrip(".")
-    return next(v for k, v in table.items() if re.search(k, error)).format(told=told, **facts)
 
 
 def _without_zone(value: Any) -> Any:

@@ -351,7 +351,9 @@ def test_the_portals_own_words_at_the_end_of_a_stream_are_told(state: Path) -> N
     answers = [whole(document), *[whole(LINES[0] + b"\n" + said), whole(document)] * PULLS]
     with (
         served(*answers) as (client, _),
-        pytest.raises(IncompletePullError, match=r"at the end: .*Timeout.*query took too long"),
+        pytest.raises(
+            IncompletePullError, match=r"the last of them: .*Timeout.*query took too long"
+        ),
     ):
         spool(client, state)
 
