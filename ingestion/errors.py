@@ -81,8 +81,8 @@ def disk_full(folder: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise StoreError(
-            f"The disk of {folder}, where a pull is kept until it is whole, is full (or a quota or "
-            "`ulimit -f` is met). Nothing of this pull was stored; free some space and run again."
+            f"The disk of {folder}, where working files lie, is full (or a quota or `ulimit -f` is "
+            "met). Nothing of this step was stored; free some space and run again."
         ) from error
 
 

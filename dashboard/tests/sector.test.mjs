@@ -86,10 +86,27 @@ onPage("an address on a phone: type it, press Enter, read the collège", { ...PH
 });
 
 onPage("arrow keys walk through the hits, Enter follows one", {}, async (page) => {
+  // The index of streets arrives after the first hits are shown and walked through.
+  let send;
+  const sent = new Promise((resolve) => (send = resolve));
+  await page.route("**/streets.json", async (route) => (await sent, route.continue()));
+  const arrived = page.waitForResponse("**/streets.json");
   await page.locator("#find").fill(expected);
   await page.locator(".hits a").first().waitFor();
   await page.locator("#find").press("ArrowDown");
-  assert.equal(await page.evaluate(() => window.document.activeElement.closest(".hits") !== null), true);
+  const isWithin = () => window.document.activeElement.closest(".hits") !== null;
+  assert.ok(await page.evaluate(isWithin));
+  const walked = await page.evaluate(() => window.document.activeElement.textContent);
+  send();
+  await (await arrived).finished();
+  await page.evaluate(() => new Promise((drawn) => setTimeout(drawn, 100)));
+  assert.ok(await page.evaluate(isWithin));
+  assert.equal(await page.evaluate(() => window.document.activeElement.textContent), walked);
+  while ((await page.evaluate(() => window.document.activeElement.id)) !== "find")
+    await page.keyboard.press("ArrowUp");
+  await page.locator("#find").fill(expected);
+  await page.keyboard.press("ArrowDown");
+  assert.ok(await page.evaluate(isWithin));
   await page.keyboard.press("ArrowUp");
   assert.equal(await page.evaluate(() => window.document.activeElement.id), "find");
   await page.locator("#find").press("Enter");

@@ -81,7 +81,7 @@ class Tripwire:
 
 def _command(command: Any, name: str) -> str:
     """The kind of a write to MongoDB; of an update of the ledger, what it says."""
-    collection = str(command[name])
+    collection = str(command[name]).rpartition(".")[2]  # a rename names its database too
     if "__" in collection:
         is_tombstone = name == "insert" and command["documents"][0]["is_withdrawn"]
         return f"{name} {'tombstones' if is_tombstone else 'versions'}"

@@ -11,6 +11,7 @@ usage: python -m tests.snowflake.check [DIRECTORY OF A RECORDED PORTAL STATE]...
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -162,9 +163,8 @@ def check(states: list[Path], environ: Mapping[str, str], say: Callable[[str], N
                 if found_ := both.differences():
                     raise ReconciliationError("The two warehouses differ. " + "\n".join(found_))
                 say("  equal in every mart, snapshot and seed")
-            again = both.colleges("run", "--portal", states[-1])
-            succeed(again)
-            if "nothing changed since the last build" not in again.stderr:
+            again = json.loads(succeed(both.colleges("run", "--json", "--portal", states[-1])))
+            if again["is_built"] or any(load["rows_appended"] for load in again["loads"]):
                 raise ReconciliationError("The same state again was loaded or built anew.")
             say("the same state again: nothing loaded, nothing built")
         finally:

@@ -67,13 +67,17 @@ export function collegeSearch(
     );
   }
 
+  const hits = () => [...list.querySelectorAll("a, button")];
+
+  // Whoever already walks through the hits keeps their place when more of them arrive.
   async function drawWhenReady() {
     draw();
     await load();
+    const place = hits().indexOf(document.activeElement);
+    const text = document.activeElement.textContent;
     draw();
+    if (place >= 0) (hits().find((hit) => hit.textContent === text) ?? hits()[place] ?? input).focus();
   }
-
-  const hits = () => [...list.querySelectorAll("a, button")];
 
   // Enter takes the first hit, the arrows walk through them, Escape leaves.
   async function onKey(event) {
