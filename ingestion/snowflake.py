@@ -34,9 +34,9 @@ class Snowflake(Warehouse):
         "or SNOWFLAKE_USER or SNOWFLAKE_ACCOUNT is not theirs: see docs/snowflake.md, `DESC USER`.",
         r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
         "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at.",
-        "Could not connect to Snowflake|Name or service|timed out|refused": "Snowflake ({where}) did not answer "
-        "({told}): no network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is misspelt. The next "
-        "run completes.",
+        "Could not connect to Snowflake|Name or service|timed out|refused": "Snowflake ({where}) "
+        "did not answer ({told}): no network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is "
+        "misspelt. The next run completes.",
         "PEM|DER|assword|private key|deserialize|base64": "SNOWFLAKE_PRIVATE_KEY_PATH names "
         "{PRIVATE_KEY_PATH}, which is no private key in PKCS#8 PEM without a passphrase ({told}).",
         "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused "
