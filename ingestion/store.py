@@ -162,8 +162,7 @@ class Store:
         if tables:
             query["table_name"] = {"$in": tables}
         with mongodb_errors("read the ledger"):
-            without = {"profile": 0, "profile_changes": 0}
-            return list(self.ledger.find(query, without, sort=[("run_sequence", ASCENDING)]))
+            return list(self.ledger.find(query, {"profile": 0}, sort=[("run_sequence", ASCENDING)]))
 
     def last_finished(self, dataset: Dataset) -> Document | None:
         """The entry of the latest pull of a dataset that counts."""

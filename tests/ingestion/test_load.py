@@ -110,8 +110,8 @@ def test_who_lost_the_lease_commits_nothing(our: House, monkeypatch: pytest.Monk
     [
         (f"delete from {RAW} where run_sequence = 1", "2 in MongoDB, 0 in raw"),
         (f"insert into {RAW} select * from {RAW}", "2 in MongoDB, 4 in raw"),
-        (f"update {RAW} set content_hash = 'x' where record_key like '[\"A%'", "but others"),
-        (f"update {RAW} set payload = null where record_key like '[\"A%'", "but others"),
+        (f"update {RAW} set content_hash = 'x' where record_key like '[\"A%'", "other versions"),
+        (f"update {RAW} set payload = null where record_key like '[\"A%'", "other versions"),
     ],
 )
 def test_a_difference_is_named_and_a_replay_mends_it(our: House, change: str, told: str) -> None:

@@ -197,7 +197,7 @@ def test_the_ledger_has_the_columns_of_raw(our: House) -> None:
     (entry,) = our.store.entries()
     assert entry.keys() >= LEDGER_COLUMNS.keys()
     assert entry.keys() - LEDGER_COLUMNS.keys() == {
-        "_id", "fields_hash", "registry_fingerprint",
+        "_id", "fields_hash", "registry_fingerprint", "profile_changes",
     }  # fmt: skip
 
 

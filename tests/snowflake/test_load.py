@@ -74,7 +74,7 @@ def test_a_difference_is_found_and_mended(our: House, fake: Fake) -> None:
     our.pull(college("A"), college("B"))
     our.load()
     fake.query(f"update {RAW} set content_hash = 'x' where record_key like '[\"A%'")
-    with pytest.raises(ReconciliationError, match=r"run 1: .*but others"):
+    with pytest.raises(ReconciliationError, match="run 1: other versions"):
         our.reconcile()
     replay(our.store, our.lease, our.warehouse, BOTH, our.home)
     our.reconcile()
