@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
@@ -322,6 +323,13 @@ def make_store(
     yield make
     for store in made:
         store.drop()
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory whose path is short enough for mongod's socket."""
+    with tempfile.TemporaryDirectory(prefix="colleges-fault-", dir="/tmp") as path:
+        yield Path(path)
 
 
 @pytest.fixture

@@ -303,7 +303,7 @@ def test_a_column_that_must_not_be_null_fails_its_test(drifted: SimpleNamespace)
                 column = name.removeprefix(f"not_null_{model}_")
                 has_null = any(row[column] is None for row in rows)
                 expected[name] = "fail" if has_null else "pass"
-                # Where the sectors' yml says that one without a school year does not stop the others.
+                # Their yml says: a sector without a school year does not stop the others.
                 found[name] = "fail" if name in WARNS and outcome == "warn" else outcome
     assert found == expected
     assert {"pass", "fail"} == set(expected.values())

@@ -168,7 +168,6 @@ def fake(account: Fake) -> Fake:
 @pytest.fixture(scope="module")
 def execute(fake: Fake) -> Iterator[Execute]:
     with fake.connect(network_timeout=4) as connection:
-
         yield Execute(fake, connection)
 
 
