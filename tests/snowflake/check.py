@@ -129,13 +129,20 @@ def succeed(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def check(states: list[Path], environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+def check(
+    states: list[Path],
+    environ: Mapping[str, str],
+    say: Callable[[str], None],
+    *,
+    builds_each: bool = True,
+) -> None:
     """The check of the module's description.
 
     Args:
         states: recorded portal states in their order; none: the synthetic sample.
         environ: the SNOWFLAKE_ settings.
         say: called with a line at each step.
+        builds_each: build and compare after each state, or after the last alone.
 
     Raises:
         SettingsError: a setting is missing, or the database is in use.
@@ -156,9 +163,10 @@ def check(states: list[Path], environ: Mapping[str, str], say: Callable[[str], N
             if not states:
                 sample = succeed(both.colleges("sample", "--out", both.home / "sample"))
                 states = [Path(line) for line in sample.splitlines()]
-            for state in states:
-                say(f"{state}: load and build on Snowflake, then on DuckDB")
-                succeed(both.colleges("run", "--portal", state))
+            for group in [[state] for state in states] if builds_each else [states]:
+                named = ", ".join(map(str, group))
+                say(f"{named}: load and build on Snowflake, then on DuckDB")
+                succeed(both.colleges("run", *(w for state in group for w in ("--portal", state))))
                 both.build_duckdb()
                 if found_ := both.differences():
                     raise ReconciliationError("The two warehouses differ. " + "\n".join(found_))

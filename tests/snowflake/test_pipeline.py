@@ -194,7 +194,7 @@ def test_a_daily_run_costs_what_the_page_says(story: SimpleNamespace) -> None:
 
 
 def test_every_unit_test_holds(story: SimpleNamespace) -> None:
-    output = succeed(story.both.dbt("test", "--select", "test_type:unit"))
+    output = succeed(story.both.dbt("test", "--selector", "unit_tests"))
     passed = re.search(r"PASS=(\d+) WARN=0 ERROR=0 SKIP=0", output)
     assert passed
     assert int(passed[1]) > 40
@@ -244,7 +244,7 @@ def test_a_slim_build_defers_to_production(story: SimpleNamespace, changed_proje
     story.fake.control(empty_log=True)
     succeed(
         story.both.dbt(
-            *("build", "--select", "state:modified+", "--defer", "--favor-state"),
+            *("build", "--selector", "slim_ci", "--defer", "--favor-state"),
             *("--state", str(story.state)),
             project=changed_project,
             COLLEGES_SCHEMA_PREFIX="pr_1",
