@@ -121,10 +121,12 @@ docs: .venv/base .venv-artifacts/ready profiles.yml  ## The documentation site o
 	$(BIN)/python -m docs_site --out site
 
 dashboard: .venv/base profiles.yml dashboard/dist/index.html  ## The page over what is built, for any web server: site/dashboard/
-	$(BIN)/python -m dashboard.export --out dashboard/dist/data/dashboard.json
+	$(BIN)/python -m dashboard.export --out dashboard/dist/data/dashboard.json $(if $(DOCS_URL),--docs-url "$(DOCS_URL)")
 	mkdir -p site && rm -rf site/dashboard && cp -R dashboard/dist site/dashboard
 	@echo "Built site/dashboard/. To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site/dashboard"
 
+# The dashboard leads back to the site only where there is one.
+site: DOCS_URL := ../index.html
 site: dashboard docs  ## Dashboard and documentation in one go, in this order: site/
 
 # Without the rows; npm is called for where a source changed alone, so that an image needs none.

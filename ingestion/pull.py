@@ -23,7 +23,7 @@ from ingestion.portal import PortalClient, Progress, Spooled
 from ingestion.profile import compare, profile
 from ingestion.records import Batch, Quarantined
 from ingestion.registry import Dataset
-from ingestion.store import INSERT_ROWS, Run, Store, as_version
+from ingestion.store import INSERT_ROWS, Document, Run, Store, as_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,9 +102,7 @@ class Puller:
             self.store.end(entry, status, error=str(error) or None)
             raise
 
-    def _pull(
-        self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any]
-    ) -> DatasetResult:
+    def _pull(self, dataset: Dataset, entry: Document, last: Mapping[str, Any]) -> DatasetResult:
         probe = self.client.probe(dataset)
         self.store.check_origin(is_synthetic=probe.ledger["is_synthetic"])
         reason = "asked for" if self.options.force else why_pull(probe, last)
@@ -119,23 +117,19 @@ class Puller:
         try:
             spooled = self.client.spool(dataset, probe, path, self.progress)
             with errors.disk_full(self.work_dir):
-                self._store(result, entry, last, spooled)
+                self._write(result, entry, last, spooled)
         finally:
             path.unlink(missing_ok=True)
         return result
 
-    def _store(
-        self,
-        result: DatasetResult,
-        entry: dict[str, Any],
-        last: Mapping[str, Any],
-        spooled: Spooled,
+    def _write(
+        self, result: DatasetResult, entry: Document, last: Mapping[str, Any], spooled: Spooled
     ) -> None:
         """Write what differs from what is held, and commit; fills in the result."""
         dataset = result.dataset
         held = self.store.held(dataset)
-        pulled = _Pulled(self.store, entry, spooled)
-        pipeline = pulled.read(dataset, held, self.work_dir)
+        pulled = _Pulled(self.store, entry, spooled, held, self.work_dir)
+        pulled.read(dataset)
         kinds, missing = classify(held, pulled.rows)
         pulled.quarantine(_repeated(spooled.path, pulled.rows, kinds))
         # A damaged line that still says which record it is does not make that record missing.
@@ -146,61 +140,61 @@ class Puller:
         if not self.options.accept_shrink:
             readable = sum(counts.values())
             result.withdrawal_refused = _why_not(dataset, readable, len(missing), nameless)
-        refused = result.withdrawal_refused is not None
+        if result.withdrawal_refused:
+            missing = []
         counts |= {"rows_received": spooled.rows, "rows_quarantined": pulled.quarantined}
-        counts["rows_withdrawn"] = 0 if refused else len(missing)
+        counts["rows_withdrawn"] = len(missing)
         is_changed = counts["rows_unchanged"] + counts["rows_quarantined"] < spooled.rows
         if is_changed:
-            pulled.write(pipeline, kinds)
-        if not refused:
-            pulled.withdraw(missing)
-        before, changes = last.get("profile"), []  # text: MongoDB does not take every field's name
-        now = before
-        if is_changed or before is None:
+            pulled.write(kinds)
+        pulled.withdraw(missing)
+        now, changes = last.get("profile"), []  # text: MongoDB does not take every field's name
+        if is_changed or now is None:
             found = profile(spooled.path, spooled.rows)
-            now, changes = json.dumps(found), compare(json.loads(before or "null"), found)
-        arrived = counts["rows_new"] + counts["rows_restored"] - counts["rows_withdrawn"]
+            now, changes = json.dumps(found), compare(json.loads(now or "null"), found)
+        arrived = counts["rows_new"] + counts["rows_restored"] - len(missing)
         self.lease.confirm()
         self.store.end(
-            entry, "finished", **spooled.probe.ledger, **counts,
-            extracted_at=spooled.extracted_at, is_withdrawal_refused=refused,
-            rows_present=present(held).num_rows + arrived, profile=now, profile_changes=changes,
+            entry, "finished", **spooled.probe.ledger, **counts, profile=now,
+            profile_changes=changes, rows_present=present(held).num_rows + arrived,
+            extracted_at=spooled.extracted_at,
+            is_withdrawal_refused=result.withdrawal_refused is not None,
         )  # fmt: skip
         result.status, result.counts, result.profile_changes = "finished", counts, changes
 
 
+@dataclass
 class _Pulled:
     """The records of one pull, on their way from the spooled file into MongoDB."""
 
-    rows: pa.Table  # `line_number`, `record_key` and `content_hash` of every readable record
+    store: Store
+    entry: Document
+    spooled: Spooled
+    held: pa.Table
+    work_dir: Path
+    quarantined: int = 0
+    damaged: list[str | None] = field(default_factory=list)  # whom unreadable lines say they are
+    rows: Any = None  # `line_number`, `record_key` and `content_hash` of every readable record
+    _pipeline: Any = None  # of dlt, with the lines that are not held; None: there are none
+    _is_wanted: Any = None  # by line number: whether it is to be written
+    _error: Exception | None = None
 
-    def __init__(self, store: Store, entry: dict[str, Any], spooled: Spooled) -> None:
-        self.quarantined = 0
-        self.damaged: list[str | None] = []  # the records that unreadable lines say they are
-        self._store, self._entry, self._spooled = store, entry, spooled
-        self._is_wanted: Any = None  # by line number: whether it is to be written
-        self._error: Exception | None = None
-
-    def read(self, dataset: Dataset, held: pa.Table, work_dir: Path) -> Any:
-        """Read the file; lines that are not held go into a load package of dlt.
-
-        Returns the dlt pipeline with that package; None where every line is held.
-        """
+    def read(self, dataset: Dataset) -> None:
+        """Read the file; lines that are not held go into a load package of dlt."""
         import pyarrow as pa
 
         seen: list[pa.Table] = []
-        batches = self._noted(records.read_batches(self._spooled.path, dataset, held), seen)
-        pipeline, first = None, next((batch for batch in batches if batch.num_rows), None)
-        if first is not None:
+        batches = self._noted(records.read_batches(self.spooled.path, dataset, self.held), seen)
+        if first := next((batch for batch in batches if batch.num_rows), None):
             import dlt
 
             from ingestion.warehouse import fresh_pipeline
 
+            to = self._destination()
+            self._pipeline = fresh_pipeline("pull", to, dataset.table, self.work_dir)
             resource = dlt.resource(chain([first], batches), name=dataset.table)
-            pipeline = fresh_pipeline("pull", self._destination(), dataset.table, work_dir)
-            self._run(pipeline.extract, resource, loader_file_format="parquet")
+            self._run(self._pipeline.extract, resource, loader_file_format="parquet")
         self.rows = pa.concat_tables(seen)
-        return pipeline
 
     def _noted(self, batches: Iterable[Batch], seen: list[pa.Table]) -> Iterator[pa.Table]:
         """Note keys and hashes of all rows, and hand on the rows that have a payload."""
@@ -217,17 +211,17 @@ class _Pulled:
 
     def quarantine(self, lines: Iterable[Quarantined]) -> None:
         """Keep lines out, and count them."""
-        self.quarantined += self._store.quarantine(self._entry, lines)
+        self.quarantined += self.store.quarantine(self.entry, lines)
 
-    def write(self, pipeline: Any, kinds: Any) -> None:
+    def write(self, kinds: Any) -> None:
         """Have dlt write what is new, changed or restored."""
         import numpy as np
 
-        self._is_wanted = np.zeros(self._spooled.rows + 1, bool)
+        self._is_wanted = np.zeros(self.spooled.rows + 1, bool)
         numbers = self.rows["line_number"].to_numpy()
         self._is_wanted[numbers] = np.isin(kinds, (NEW, CHANGED, RESTORED))
-        self._run(pipeline.normalize)
-        self._run(pipeline.load)
+        self._run(self._pipeline.normalize)
+        self._run(self._pipeline.load)
 
     def _run(self, step: Any, *of: Any, **options: Any) -> None:
         """One step of dlt, with the error of ours or of the system that it wraps or drops."""
@@ -258,16 +252,14 @@ class _Pulled:
     def withdraw(self, keys: list[str]) -> None:
         """Write a tombstone for each record, numbered on from the lines."""
         blank = dict.fromkeys(("content_hash", "line_hash", "payload"))
-        numbered = enumerate(keys, self._spooled.rows + 1)
+        numbered = enumerate(keys, self.spooled.rows + 1)
         self._insert([{"line_number": n, "record_key": key, **blank} for n, key in numbered])
 
     def _insert(self, rows: list[dict[str, Any]]) -> None:
-        own = {
-            "run_sequence": self._entry["run_sequence"],
-            "extracted_at": self._spooled.extracted_at,
-        }
+        run, at = self.entry["run_sequence"], self.spooled.extracted_at
+        own = {"run_sequence": run, "extracted_at": at}
         versions = [as_version(row.pop("line_number"), row | own) for row in rows]
-        self._store.insert(self._entry["table_name"], versions)
+        self.store.insert(self.entry["table_name"], versions)
 
 
 def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:
