@@ -22,6 +22,7 @@ LONGEST = (
     "tests/snowflake/test_pipeline.py",
     "tests/faults/test_kill.py",
     "tests/docs_site/test_site.py",
+    "tests/docs_site/test_parent.py",
     "tests/snowflake/test_check.py",
     "tests/end_to_end/test_recorded_states.py",
     "tests/review/test_project.py",
@@ -34,6 +35,10 @@ LONGEST = (
     "tests/end_to_end/test_snapshot_agrees.py",
     "tests/end_to_end/test_new_dataset.py",
     "tests/lint/test_partial_parsing.py",
+    "tests/mutations/test_identity.py",
+    "tests/mutations/test_school_years.py",
+    "tests/mutations/test_corrections.py",
+    "tests/mutations/test_links.py",
     "tests/review/test_branches.py",
 )
 """Files that take a minute and more. They begin, so that no worker is left with one at the end."""
