@@ -44,7 +44,7 @@ export function drawMap(
   const shown = placed.filter((row) => measure.value(row) !== null);
   const missing = placed.filter((row) => measure.value(row) === null);
   const radius = (width < PHONE ? 4.5 : 6.5) * (zoom ? 1.3 : 1);
-  const streets = zoom || arrondissement ? streetFeatures(context) : [];
+  const blocks = blockFeatures(context);
   const dots = (data, options) =>
     Plot.dot(data, {
       x: "longitude",
@@ -78,9 +78,9 @@ export function drawMap(
         clip: "frame",
         ariaHidden: true,
       }),
-      Plot.geo(streets, { stroke: "var(--street)", strokeWidth: 1, clip: "frame", ariaHidden: true }),
-      streets.length > 0 &&
-        Plot.geo(outlines, { stroke: "var(--line)", strokeWidth: 1.6, clip: "frame", ariaHidden: true }),
+      blocks && drawnBlocks(blocks, [width, height, ...Object.values(view).slice(0, 4)].join()),
+      blocks &&
+        Plot.geo(outlines, { stroke: "var(--line)", strokeWidth: 1.2, clip: "frame", ariaHidden: true }),
       Plot.text(
         outlines,
         Plot.centroid({
@@ -163,23 +163,42 @@ function outlineFeatures(store) {
     }));
 }
 
-// The blocks of the sectors draw the streets between them. They are asked for when first wanted, and the
-// map is drawn again once they are there.
-function streetFeatures(context) {
+// The blocks of the sectors leave the streets, the Seine and the parks free. They are asked for once the
+// map stands, which is drawn again when they are there; null until then, and where there are none.
+function blockFeatures(context) {
   const { sectors } = context;
   const year = sectors.years.at(-1);
-  if (!year) return [];
-  if (sectors.blocksNow) return sectors.blocksNow;
-  sectors
-    .outlines(year)
-    .then((outlines) => {
-      sectors.blocksNow = outlines
-        .features()
-        .map((feature) => ({ ...feature, properties: {}, geometry: forProjection(feature.geometry) }));
-      context.redraw();
-    })
-    .catch(() => (sectors.blocksNow = [])); // a map without streets is still a map
-  return [];
+  if (!year || sectors.blocksNow) return sectors.blocksNow ?? null;
+  const idle = window.requestIdleCallback ?? setTimeout;
+  idle(
+    () =>
+      sectors
+        .outlines(year)
+        .then((outlines) => {
+          if (sectors.blocksNow) return;
+          sectors.blocksNow = outlines.features().map(({ geometry }) => forProjection(geometry));
+          context.redraw();
+        })
+        .catch(() => {}), // a map without streets is still a map
+  );
+  return null;
+}
+
+// Thousands of corners: their path is kept for as long as the same part of the city is shown.
+let drawn = { key: null, path: null };
+
+function drawnBlocks(blocks, key) {
+  return (index, scales, values, dimensions, plot) => {
+    if (drawn.key !== key) {
+      const path = plot.document.createElementNS("http://www.w3.org/2000/svg", "path");
+      path.setAttribute("d", plot.path()({ type: "GeometryCollection", geometries: blocks }));
+      path.setAttribute("fill", "var(--block)");
+      path.setAttribute("class", "blocks");
+      path.setAttribute("aria-hidden", "true");
+      drawn = { key, path };
+    }
+    return drawn.path.cloneNode();
+  };
 }
 
 // What the map shows before anyone zooms: {west, south, east, north}.
