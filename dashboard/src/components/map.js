@@ -11,6 +11,8 @@ import { viewOf, within, zoomButtons, zoomByPointer } from "./map-zoom.js";
 import { tooltip } from "./map-tooltip.js";
 import { measuredText } from "./figures.js";
 
+const SVG = "http://www.w3.org/2000/svg";
+
 const symbol = (row) => (row.is_open ? "circle" : "diamond");
 
 const PHONE = 600;
@@ -44,7 +46,6 @@ export function drawMap(
   const shown = placed.filter((row) => measure.value(row) !== null);
   const missing = placed.filter((row) => measure.value(row) === null);
   const radius = (width < PHONE ? 4.5 : 6.5) * (zoom ? 1.3 : 1);
-  const blocks = blockFeatures(context);
   const dots = (data, options) =>
     Plot.dot(data, {
       x: "longitude",
@@ -78,9 +79,9 @@ export function drawMap(
         clip: "frame",
         ariaHidden: true,
       }),
-      blocks && drawnBlocks(blocks, [width, height, ...Object.values(view).slice(0, 4)].join()),
-      blocks &&
-        Plot.geo(outlines, { stroke: "var(--line)", strokeWidth: 1.2, clip: "frame", ariaHidden: true }),
+      (index, scales, values, dimensions, plot) =>
+        streets(context, plot, [width, height, view.west, view.south, view.east, view.north].join()),
+      Plot.geo(outlines, { stroke: "var(--line)", strokeWidth: 1.2, clip: "frame", ariaHidden: true }),
       Plot.text(
         outlines,
         Plot.centroid({
@@ -163,42 +164,39 @@ function outlineFeatures(store) {
     }));
 }
 
-// The blocks of the sectors leave the streets, the Seine and the parks free. They are asked for once the
-// map stands, which is drawn again when they are there; null until then, and where there are none.
-function blockFeatures(context) {
-  const { sectors } = context;
+// The blocks of the sectors leave the streets, the Seine and the parks free. They are asked for once the map
+// stands, and come into it in place: whoever walks the map or prints it meanwhile loses nothing. Their
+// thousands of corners are one path, kept for as long as the same part of the city is shown.
+let kept = { key: null, d: "" };
+
+function streets({ sectors }, plot, key) {
+  const group = plot.document.createElementNS(SVG, "g");
   const year = sectors.years.at(-1);
-  if (!year || sectors.blocksNow) return sectors.blocksNow ?? null;
-  const idle = window.requestIdleCallback ?? setTimeout;
-  idle(
-    () =>
-      sectors
-        .outlines(year)
-        .then((outlines) => {
-          if (sectors.blocksNow) return;
-          sectors.blocksNow = outlines.features().map(({ geometry }) => forProjection(geometry));
-          context.redraw();
-        })
-        .catch(() => {}), // a map without streets is still a map
-  );
-  return null;
-}
-
-// Thousands of corners: their path is kept for as long as the same part of the city is shown.
-let drawn = { key: null, path: null };
-
-function drawnBlocks(blocks, key) {
-  return (index, scales, values, dimensions, plot) => {
-    if (drawn.key !== key) {
-      const path = plot.document.createElementNS("http://www.w3.org/2000/svg", "path");
-      path.setAttribute("d", plot.path()({ type: "GeometryCollection", geometries: blocks }));
-      path.setAttribute("fill", "var(--block)");
-      path.setAttribute("class", "blocks");
-      path.setAttribute("aria-hidden", "true");
-      drawn = { key, path };
-    }
-    return drawn.path.cloneNode();
+  const path = plot.path();
+  const fillIn = (geometries) => {
+    if (kept.key !== key) kept = { key, d: path({ type: "GeometryCollection", geometries }) };
+    const blocks = plot.document.createElementNS(SVG, "path");
+    for (const [name, value] of [
+      ["d", kept.d],
+      ["fill", "var(--block)"],
+      ["class", "blocks"],
+      ["aria-hidden", "true"],
+    ])
+      blocks.setAttribute(name, value);
+    group.append(blocks);
   };
+  if (sectors.blocksNow) fillIn(sectors.blocksNow);
+  else if (year)
+    (window.requestIdleCallback ?? setTimeout)(async () => {
+      try {
+        const outlines = await sectors.outlines(year);
+        sectors.blocksNow ??= outlines.features().map(({ geometry }) => forProjection(geometry));
+        if (group.isConnected) fillIn(sectors.blocksNow);
+      } catch {
+        // a map without streets is still a map
+      }
+    });
+  return group;
 }
 
 // What the map shows before anyone zooms: {west, south, east, north}.
