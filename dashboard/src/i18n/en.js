@@ -13,7 +13,7 @@ export default {
   "view.distances": "Distances",
   "view.changes": "Changes",
   "view.compare": "Compare",
-  "view.sources": "Sources and definitions",
+  "view.sources": "Sources",
   "view.college": "A collège",
 
   "view.sector": "My collège",

@@ -14,7 +14,7 @@ export default {
   "view.distances": "Distances",
   "view.changes": "Changements",
   "view.compare": "Comparer",
-  "view.sources": "Sources et définitions",
+  "view.sources": "Sources",
   "view.college": "Fiche d’un collège",
 
   "view.sector": "Mon collège",
