@@ -87,10 +87,10 @@ class Snowflake(Warehouse):
             "login_timeout": 15,
             "network_timeout": 60,
             "platform_detection_timeout_seconds": 0,
+            "session_parameters": {"QUERY_TAG": "paris_colleges load"},
             **{name.lower(): given[name] for name in _OF_A_FAKE if given[name]},
         }
         return dlt.destinations.snowflake(
             credentials=credentials,
             keep_staged_files=False,  # of no use after the load
-            query_tag="paris_colleges load",
         )

@@ -18,3 +18,21 @@
         {{ json_number(payload, point ~ '.' ~ name) }}
     )
 {%- endmacro %}
+
+{# Longitude of a value that is itself a place: a point, a GeoJSON Feature or a bare geometry. #}
+{% macro place_longitude(place) -%}
+    {{ _place_coordinate(place, 0, 'lon') }}
+{%- endmacro %}
+
+{# Latitude of a value that is itself a place; see place_longitude. #}
+{% macro place_latitude(place) -%}
+    {{ _place_coordinate(place, 1, 'lat') }}
+{%- endmacro %}
+
+{% macro _place_coordinate(place, position, name) -%}
+    coalesce(
+        {{ json_number(place, name) }},
+        {{ json_number(place, 'geometry.coordinates[' ~ position ~ ']') }},
+        {{ json_number(place, 'coordinates[' ~ position ~ ']') }}
+    )
+{%- endmacro %}

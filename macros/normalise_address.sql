@@ -20,18 +20,3 @@
     {%- endfor -%}
     trim({{ spelled.out }})
 {%- endmacro %}
-
-{# The street of an address, without the number and its BIS, TER or letter; words as address_words. #}
-{% macro street_of(address) -%}
-    nullif(
-        {{ replace_pattern(
-            address_words(address), '^([0-9]+[A-Z]? |BIS |TER |QUATER |[A-Z] )+', ''
-        ) }},
-        ''
-    )
-{%- endmacro %}
-
-{# The first house number of an address, text; null without one. #}
-{% macro house_number_of(address) -%}
-    {{ first_match(address_words(address), '^[0-9]+') }}
-{%- endmacro %}

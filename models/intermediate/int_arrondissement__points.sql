@@ -31,10 +31,10 @@ boxes as (
 
     select
         insee_code,
-        min(from_longitude) - {{ tolerance_m }} / {{ m_per_longitude }}.0 as west,
-        max(from_longitude) + {{ tolerance_m }} / {{ m_per_longitude }}.0 as east,
-        min(from_latitude) - {{ tolerance_m }} / {{ m_per_latitude }}.0 as south,
-        max(from_latitude) + {{ tolerance_m }} / {{ m_per_latitude }}.0 as north
+        min(longitude_a) - {{ tolerance_m }} / {{ m_per_longitude }}.0 as west,
+        max(longitude_a) + {{ tolerance_m }} / {{ m_per_longitude }}.0 as east,
+        min(latitude_a) - {{ tolerance_m }} / {{ m_per_latitude }}.0 as south,
+        max(latitude_a) + {{ tolerance_m }} / {{ m_per_latitude }}.0 as north
     from edges
     group by insee_code
 
@@ -47,10 +47,10 @@ around as (
         places.longitude,
         places.latitude,
         edges.insee_code,
-        (edges.from_longitude - places.longitude) * {{ m_per_longitude }} as start_x,
-        (edges.from_latitude - places.latitude) * {{ m_per_latitude }} as start_y,
-        (edges.to_longitude - edges.from_longitude) * {{ m_per_longitude }} as along_x,
-        (edges.to_latitude - edges.from_latitude) * {{ m_per_latitude }} as along_y
+        (edges.longitude_a - places.longitude) * {{ m_per_longitude }} as start_x,
+        (edges.latitude_a - places.latitude) * {{ m_per_latitude }} as start_y,
+        (edges.longitude_b - edges.longitude_a) * {{ m_per_longitude }} as along_x,
+        (edges.latitude_b - edges.latitude_a) * {{ m_per_latitude }} as along_y
     from places
     inner join boxes
         on

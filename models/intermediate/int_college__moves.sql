@@ -10,8 +10,8 @@ places as (
 
     select
         *,
-        {{ street_of('address') }} as street,
-        {{ house_number_of('address') }} as house_number
+        {{ address_words(address_street('address')) }} as street,
+        {{ address_number('address') }} as house_number
     from school_years
 
 ),

@@ -15,47 +15,12 @@ versions as (
 
 ),
 
--- Both versions under the key and run of the later one, so that they meet on all of it.
-sides as (
-
-    select
-        dataset,
-        record_key,
-        run_sequence,
-        'new' as side,
-        record_key as held_key,
-        run_sequence as held_run
-    from versions
-    where has_other_content
-
-    union all
-
-    select
-        dataset,
-        record_key,
-        run_sequence,
-        'old' as side,
-        previous_record_key as held_key,
-        previous_run_sequence as held_run
-    from versions
-    where has_other_content
-
-),
-
+-- An outline is lists within a list; reading all else for one would cost more than comparing them.
 held_payloads as (
 
-    select
-        sides.dataset,
-        sides.record_key,
-        sides.run_sequence,
-        sides.side,
-        payloads.payload
-    from sides
-    inner join payloads
-        on
-            sides.dataset = payloads.dataset
-            and sides.held_key = payloads.record_key
-            and sides.held_run = payloads.run_sequence
+    select *
+    from {{ both_versions('versions', 'payloads') }}
+    where replace(cast(payload as varchar), ' ', '') like '%[[%'
 
 ),
 

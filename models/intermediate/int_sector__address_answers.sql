@@ -74,7 +74,8 @@ listed as (
 
 ),
 
-addresses as (
+-- in two steps: normalise_street writes its argument many times over
+split as (
 
     select
         address_source || ' ' || source_key as address_key,
@@ -85,8 +86,17 @@ addresses as (
         longitude,
         latitude,
         {{ address_number('address') }} as house_number,
-        {{ normalise_street(address_street('address')) }} as street_key
+        {{ address_street('address') }} as street
     from listed
+
+),
+
+addresses as (
+
+    select
+        *,
+        {{ normalise_street('street') }} as street_key
+    from split
 
 ),
 

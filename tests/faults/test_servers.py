@@ -31,13 +31,6 @@ pytestmark = pytest.mark.timeout(600)
 MONGOD_POINTS = 4
 
 
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A directory whose path is short enough for mongod's socket."""
-    with tempfile.TemporaryDirectory(prefix="colleges-fault-", dir="/tmp") as path:
-        yield Path(path)
-
-
 # -- mongod killed ---------------------------------------------------------------------------------
 
 

@@ -71,8 +71,8 @@ class UnitTest:
     name: str
     model: str
     """Id of the model."""
-    given: Mapping[str, tuple[Mapping[str, Any], ...]]
-    """Rows by the quoted relation they stand in for."""
+    given: Mapping[str, tuple[Mapping[str, Any], ...] | str]
+    """Rows, or SQL that gives them, by the quoted relation they stand in for."""
     expect: tuple[Mapping[str, Any], ...]
     has_overrides: bool
 
@@ -140,6 +140,12 @@ def load_project() -> Project:
             _forget_old()
         folder.touch()
         return _read(folder)
+
+
+def compiled_manifest() -> Path:
+    """dbt's ``manifest.json`` of the project that `load_project` gives."""
+    load_project()
+    return CACHE / fingerprint() / "first.json"
 
 
 def semantic_manifest() -> Path:
@@ -325,12 +331,13 @@ def _unit_tests(manifest: Mapping[str, Any]) -> Iterator[tuple[str, UnitTest]]:
         for source in manifest["sources"].values()
     }
     for name, test in manifest.get("unit_tests", {}).items():
-        given = {}
+        given: dict[str, tuple[Mapping[str, Any], ...] | str] = {}
         for entry in test["given"]:
             reference = re.findall(r"['\"]([^'\"]+)['\"]", entry["input"])
             is_source = entry["input"].strip().startswith("source")
             relation = sources[tuple(reference)] if is_source else relations[reference[-1]]
-            given[relation] = tuple(entry["rows"] or ())
+            rows = entry["rows"] or ()
+            given[relation] = rows if isinstance(rows, str) else tuple(rows)
         (model,) = test["depends_on"]["nodes"]
         yield (
             name,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+import review.build
 from ingestion.settings import PROJECT_DIR
 from review.build import Side, carry_over, tell_apart, write_profile
 from review.mentions import mentions
 from review.raw import put_raw
 from review.report import Report
-from review.sides import build_base, build_head, compare_in, review
+from review.sides import build_base, build_head, compare_in
+from review.sides import review as review_of
+from tests.programs import programs
 
 FILES = {
     "dbt_project.yml": """
@@ -157,7 +161,24 @@ class Repository:
 
     def review_with_base(self) -> Report:
         folder = self.path.parent
-        return review(self.path, "main", folder / "given.duckdb", folder / "out")
+        return review_of(self.path, "main", folder / "given.duckdb", folder / "out")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_is_imported_once() -> Iterator[None]:
+    """A build starts dbt several times; here each is a fork of one that has it imported."""
+    started = review.build.run
+
+    def run(
+        command: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        if command[0] == sys.executable:
+            return programs.run(command[1:], environment, folder)
+        return started(command, folder, environment)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(review.build, "run", run)
+        yield
 
 
 @dataclass(frozen=True)

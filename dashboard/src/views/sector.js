@@ -69,7 +69,7 @@ export function createView(context) {
 
   async function update(state) {
     const turn = ++latest;
-    const schoolYear = context.year();
+    const schoolYear = context.year() ?? sectors.years.at(-1) ?? store.latestYear;
     const chosenMeasure = measureOf(
       COLOURED.includes(state.params.measure) ? state.params.measure : COLOURED[0],
     );
@@ -103,7 +103,7 @@ export function createView(context) {
         h(
           "p",
           { class: "notice" },
-          t("measure.none_in_year", { measure: t(`measure.${chosenMeasure.id}`), year: schoolYear }),
+          t("measure.none_of_year", { measure: t(`measure.${chosenMeasure.id}`), year: schoolYear }),
           " ",
           coloured ? t("sector.coloured_by", { year: coloured }) : t("measure.never"),
         ),
@@ -121,7 +121,7 @@ export function createView(context) {
       element.dataset.answered = result ? result.status : "";
       if (isNew) answer.querySelector("h2")?.focus({ preventScroll: true });
     } catch (error) {
-      fill(answer, h("p", { class: "notice" }, t("page.failed", { error: error.message })));
+      fill(answer, h("p", { class: "notice" }, t("page.failed")));
     }
   }
 
@@ -129,8 +129,8 @@ export function createView(context) {
     const rows = new Map((coloured ? store.rows(coloured) : []).map((row) => [row.college_id, row]));
     const rowOf = (sector) =>
       sector.colleges.length === 1 ? rows.get(store.colleges[sector.colleges[0]].college_id) : undefined;
-    const names = (sector) => sector.colleges.map((place) => store.colleges[place].college_name).join(" / ");
-    fill(legend, outlines && measureLegend(context, chosenMeasure));
+    const names = (sector) => sector.colleges.map((place) => store.colleges[place].display_name).join(" / ");
+    fill(legend, outlines && measureLegend(context, chosenMeasure, coloured));
     drawSectorMap(context, map, {
       outlines,
       measure: chosenMeasure,
@@ -158,7 +158,7 @@ function answerElements(context, result, ask) {
   const list = (places) =>
     places.flatMap((place, index) => [
       index ? ` ${t("sector.or")} ` : null,
-      collegeLink(context, store.colleges[place].college_id, store.colleges[place].college_name),
+      collegeLink(context, store.colleges[place].college_id),
     ]);
   const title = h(
     "h2",
@@ -235,7 +235,7 @@ function history({ t, store }, { since, colleges }, list) {
         .map((part) =>
           t("sector.since.part", {
             n: part.share_pct,
-            name: store.colleges[part.from].college_name,
+            name: store.colleges[part.from].display_name,
             year: part.school_year,
           }),
         )
@@ -283,7 +283,7 @@ function figures(context, places) {
       measures.map((measure) => {
         const year = store.years.findLast(measure.isAvailable);
         const row = year && store.row(store.colleges[place], year.school_year);
-        const name = places.length > 1 ? `${store.colleges[place].college_name} · ` : "";
+        const name = places.length > 1 ? `${store.colleges[place].display_name} · ` : "";
         return h(
           "div",
           { class: "tile" },

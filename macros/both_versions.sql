@@ -1,0 +1,48 @@
+{#
+    What each version says beside what the one held before it said: `dataset`, `record_key` and
+    `run_sequence` of the later one in both rows, so that they meet on all of it, `side` (`new`,
+    `old`), `held_key`, the key that version was held under, and its `payload`. Only of versions that
+    hold other content than the one before.
+
+    versions: int_portal_edit__versions, or a CTE of it
+    payloads: stg_record_versions, or a CTE of it
+#}
+{% macro both_versions(versions, payloads) -%}
+    (
+        select
+            sides.dataset,
+            sides.record_key,
+            sides.run_sequence,
+            sides.side,
+            sides.held_key,
+            payloads.payload
+        from (
+            select
+                dataset,
+                record_key,
+                run_sequence,
+                'new' as side,
+                record_key as held_key,
+                run_sequence as held_run
+            from {{ versions }}
+            where has_other_content
+
+            union all
+
+            select
+                dataset,
+                record_key,
+                run_sequence,
+                'old' as side,
+                previous_record_key as held_key,
+                previous_run_sequence as held_run
+            from {{ versions }}
+            where has_other_content
+        ) as sides
+        inner join {{ payloads }} as payloads
+            on
+                sides.dataset = payloads.dataset
+                and sides.held_key = payloads.record_key
+                and sides.held_run = payloads.run_sequence
+    ) as both_versions
+{%- endmacro %}
