@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import pymongo
-from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
@@ -90,11 +89,9 @@ class Lease:
         }
         is_free = {"$gt": [age, 1000 * self._lease_s]}
         # A pipeline, since only there the server's clock can be read and written.
-        holder = self._leases.find_one_and_update(
-            {"_id": "store"}, [{"$replaceWith": {"$cond": [is_free, own, "$$ROOT"]}}],
-            upsert=True, return_document=ReturnDocument.AFTER,
-        )  # fmt: skip
-        return holder or {}
+        change = [{"$replaceWith": {"$cond": [is_free, own, "$$ROOT"]}}]
+        self._leases.update_one({"_id": "store"}, change, upsert=True)
+        return self._leases.find_one({"_id": "store"}) or self._take()
 
     def _renew(self) -> None:
         while not self._released.wait(min(RENEW_EVERY_S, self._lease_s / 4)):

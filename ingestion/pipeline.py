@@ -112,8 +112,8 @@ class Work:
 
     def load(self, datasets: Sequence[Dataset], *, anew: bool = False) -> None:
         """Hop 2, from what raw has or from nothing; then both stores are compared."""
-        project = self.noted_project()
-        with mongodb_errors("forget that the warehouse is up to date"):
+        project, note = self.noted_project(datasets), self._note()
+        with mongodb_errors("forget what was built last"):
             self.store.database["builds"].delete_one({"_id": self.warehouse.identity})
         with self.step("load"):
             step = reconcile.replay if anew else load_
@@ -122,13 +122,11 @@ class Work:
             self.outcome.loads.append(report)
         with self.step("reconcile"):
             reconcile.reconcile(self.store, self.warehouse, datasets)
-        tables = {entry["table_name"] for entry in self.store.entries() if written(entry)}
-        if tables <= {dataset.table for dataset in datasets}:
-            self.note("" if report.rows else project or "")
+        self._write_note(datasets, note, "" if report.rows else project or "")
 
-    def build(self, *, force: bool, verbose: bool) -> None:
+    def build(self, datasets: Sequence[Dataset], *, force: bool, verbose: bool) -> None:
         """`dbt build`, unless raw and the project are those of the last one."""
-        noted, project = self.noted_project(), project_fingerprint()
+        noted, note, project = self.noted_project(datasets), self._note(), project_fingerprint()
         if noted == project and not force:
             logger.info("nothing changed since the last build: `--build` builds again")
             return
@@ -138,29 +136,34 @@ class Work:
                     pass
             dbt_build(self.settings, verbose=verbose)
         if noted is not None:
-            self.note(project)
+            self._write_note(datasets, note, project)
         self.outcome.is_built = True
 
-    # A note in MongoDB says up to which run the warehouse was loaded and compared, and with which
-    # dbt project it was built. It only ever allows to skip a step: it is gone before anything is
-    # written there, and does not fit once something else wrote there.
+    # A note in MongoDB says up to which run of each table the warehouse was loaded and compared,
+    # and with which dbt project it was built. It only ever allows to skip a step: it is gone before
+    # anything is written there, and does not fit once something else wrote there.
 
-    def _state(self) -> str:
-        runs = [e["run_sequence"] for e in self.store.entries(status="finished") if written(e)]
-        return f"{max(runs, default=0)} {self.warehouse.stamp}"
-
-    def noted_project(self) -> str | None:
+    def noted_project(self, datasets: Sequence[Dataset]) -> str | None:
         """The project the warehouse was built with, or ""; None unless it has all of MongoDB."""
-        query = {"_id": self.warehouse.identity, "state": self._state()}
-        with mongodb_errors("read what was built last"):
-            found = self.store.database["builds"].find_one(query)
-        return found["project"] if found else None
+        note = self._note()
+        return note["project"] if self._newest(datasets).items() <= note["runs"].items() else None
 
-    def note(self, project: str) -> None:
-        """Note that the warehouse has all of MongoDB, and the project it was built with, or ""."""
-        note = {"state": self._state(), "project": project}
-        query = {"_id": self.warehouse.identity}
+    def _note(self) -> dict[str, Any]:
+        query = {"_id": self.warehouse.identity, "stamp": self.warehouse.stamp}
+        with mongodb_errors("read what was built last"):
+            return self.store.database["builds"].find_one(query) or {"runs": {}, "project": None}
+
+    def _newest(self, datasets: Sequence[Dataset]) -> dict[str, int]:
+        entries = self.store.entries(*(dataset.table for dataset in datasets))
+        return {e["table_name"]: e["run_sequence"] for e in entries if written(e)}
+
+    def _write_note(
+        self, datasets: Sequence[Dataset], before: dict[str, Any], project: str
+    ) -> None:
+        runs = before["runs"] | self._newest(datasets)
+        note = {"runs": runs, "stamp": self.warehouse.stamp, "project": project}
         with mongodb_errors("note what was built"):
+            query = {"_id": self.warehouse.identity}
             self.store.database["builds"].replace_one(query, note, upsert=True)
 
 
@@ -205,10 +208,10 @@ def run(
                 results = work.pull(datasets, state, options)
                 if all(result.status == "failed" for result in results):
                     return work.outcome  # nothing was read: nothing downstream can have changed
-            if command != "extract" and (command != "run" or work.noted_project() is None):
+            if command != "extract" and (command != "run" or work.noted_project(datasets) is None):
                 work.load(datasets, anew=command == "replay")
         if command == "run" and build is not False:
-            work.build(force=build is True, verbose=verbose)
+            work.build(datasets, force=build is True, verbose=verbose)
         return work.outcome
 
 
@@ -231,6 +234,8 @@ def dbt_build(settings: Settings, *arguments: str, verbose: bool = True) -> None
     environment = os.environ | {
         "COLLEGES_HOME": str(settings.home),
         "DO_NOT_TRACK": "1",
+        # At `debug` dbt writes the SQL of every node a third time; target/run/ holds it.
+        "DBT_LOG_LEVEL_FILE": os.environ.get("DBT_LOG_LEVEL_FILE", "info"),
         # dbt-snowflake sets no time-out for the sign-in; these are the connector's own.
         "JWT_CNXN_RETRY_ATTEMPTS": "2",
         "JWT_CNXN_WAIT_TIME": "10",
