@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from ingestion.settings import PROJECT_DIR
-from review.build import Side, carry_over
+from review.build import Side, build, carry_over
 from review.findings import Comparison
 from review.processes import ReviewError, checked_out, merge_base
 from review.raw import compare_raw, interpreter, load_sample, loads_alike, put_raw
 from review.render import render
 from review.report import Report
-from review.sides import build_base, build_head, compare_in, review
+from review.sides import build_base, build_head, compare_in
 from review.verdict import verdict
 from tests.review.conftest import Repository
 from tests.sectors.warehouse import load
@@ -182,7 +182,7 @@ def test_each_edit_is_named(branch: Repository, raw: Path, out: Path) -> None:
 
 
 def test_a_wrong_decision_shows_on_real_data(
-    branch: Repository, recorded: Path, tmp_path: Path
+    branch: Repository, recorded: Path, out: Path, tmp_path: Path
 ) -> None:
     """A row of a seed that names a real collège says nothing on invented names."""
     given = tmp_path / "given.duckdb"
@@ -190,11 +190,22 @@ def test_a_wrong_decision_shows_on_real_data(
     seed = branch.path / "seeds/college_identity_decisions.csv"
     wrong = "AIME CESAIRE,75118,,ROSE BLANCHE,75117,2020-2021,data steward,2026-11-28,A mistake\n"
     seed.write_text(seed.read_text(encoding="utf-8") + wrong, encoding="utf-8")
-    report = review(branch.path, "before", given, tmp_path / "out")
+    warehouse = out / "warehouse.duckdb"
+    commit = merge_base(branch.path, "before")
+    with checked_out(branch.path, commit) as folder:
+        base, missing = build_base(folder, commit, given, warehouse, out)
+    assert base
+    assert not missing
+    put_raw(given, warehouse)
+    carry_over(base, warehouse)
+    pr = build(branch.path, "pr", "b", warehouse, out, test=False)
+    found = compare_in(warehouse, base, pr)
+    report = Report("before", commit, "b", "the recorded states", base, "", pr, found)
+    assert verdict(report).startswith("⚠️ ")
+    assert "12 marts lost rows; bridge_college_id_alias has +50.0 % rows" in verdict(report)
     text = render([report])
-    assert verdict(report).startswith("❌ ")
-    assert "marts lost rows" in verdict(report)
-    assert "published_college_ids_stay" in text
+    assert "- **Rows lost** `dim_college`: 1\n" in text
+    assert "college_identity_decisions" in text
 
 
 def test_a_filter_of_the_registry_is_seen_in_raw(
