@@ -21,11 +21,14 @@ demo: .venv/base profiles.yml  ## The whole pipeline, offline, on the synthetic 
 run: .venv/base profiles.yml  ## The whole pipeline on the live portals, or on a recorded state: PORTAL=DIR
 	$(BIN)/colleges run $(if $(PORTAL),--portal "$(PORTAL)")
 
+# Not reordered, which would put the files with the most tests first: tests/conftest.py puts the longest there.
+PYTEST := env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
 test: .venv/dev profiles.yml  ## All tests
-	env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 test-snowflake: .venv/dev profiles.yml  ## The tests against a fake Snowflake account alone
-	env -u COLLEGES_HOME -u MONGODB_URI $(BIN)/pytest --numprocesses auto --dist loadfile tests/snowflake $(PYTEST_ARGS)
+	$(PYTEST) tests/snowflake $(PYTEST_ARGS)
 
 test-adapter: .venv/dev  ## dbt's own adapter suites on DuckDB
 	$(BIN)/pytest -p dbt.tests.fixtures.project tests/adapter --numprocesses auto --dist loadscope $(PYTEST_ARGS)
@@ -59,7 +62,7 @@ lint-sql-snowflake:
 
 # What the macros write, and the snapshots, for both dialects: to the two above a macro is a call.
 lint-macros:
-	$(BIN)/python -m tests.lint.macro_bodies
+	$(BIN)/python -m tests.lint.macro_bodies $(MACROS)
 
 # Parsing for Snowflake finds unknown keys and deprecations that pass on DuckDB, without an account.
 lint-models:
@@ -118,10 +121,12 @@ docs: .venv/base .venv-artifacts/ready profiles.yml  ## The documentation site o
 	$(BIN)/python -m docs_site --out site
 
 dashboard: .venv/base profiles.yml dashboard/dist/index.html  ## The page over what is built, for any web server: site/dashboard/
-	$(BIN)/python -m dashboard.export --out dashboard/dist/data/dashboard.json
+	$(BIN)/python -m dashboard.export --out dashboard/dist/data/dashboard.json $(if $(DOCS_URL),--docs-url "$(DOCS_URL)")
 	mkdir -p site && rm -rf site/dashboard && cp -R dashboard/dist site/dashboard
 	@echo "Built site/dashboard/. To look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site/dashboard"
 
+# The dashboard leads back to the site only where there is one.
+site: DOCS_URL := ../index.html
 site: dashboard docs  ## Dashboard and documentation in one go, in this order: site/
 
 # Without the rows; npm is called for where a source changed alone, so that an image needs none.

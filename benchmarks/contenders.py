@@ -87,9 +87,10 @@ def pull(url: str) -> None:
     # The portal runs already, in a process of its own.
     elsewhere = SimpleNamespace(base_url=lambda _: url)
     setattr(sandbox.portal, "ReplayPortal", lambda _: nullcontext(elsewhere))  # noqa: B010
-    outcome = pipeline.pull(
+    outcome = pipeline.run(
         Settings.from_environment(),
         [DATASET],
+        "extract",
         portal_states=[Path()],
         # What is unchanged for the portal is not pulled; here its records are to be unchanged.
         options=ingestion.pull.PullOptions(force=True),

@@ -89,8 +89,8 @@ TABLES = {
     ),
     "colleges": _table(
         "dim_college",
-        "college_id uai uai_match_method college_name address insee_code arrondissement_number"
-        " longitude latitude first_school_year last_school_year is_open",
+        "college_id uai uai_match_method display_name college_name address insee_code"
+        " arrondissement_number longitude latitude first_school_year last_school_year is_open",
         "college_id",
         COLLEGES,
         DIRECTORY,
@@ -141,9 +141,17 @@ TABLES = {
     ),
     "portal_edits": _table(
         "fct_portal_edit",
-        "dataset record_key field old_value new_value edit_type detected_at",
+        "dataset record_key college_id field old_value new_value edit_type detected_at",
         "detected_at, dataset, record_key, edit_type, field",
         *EVERY,
+    ),
+    "anomalies": _table(
+        "rpt_portal_anomaly",
+        "kind dataset record_key college_id school_year published_value contradicting_value"
+        " is_withdrawn first_extracted_at last_extracted_at",
+        "kind, dataset, school_year, record_key, college_id, published_value",
+        COLLEGES,
+        SECTORS,
     ),
     "arrondissement_years": _table(
         "agg_arrondissement_school_year",
@@ -225,7 +233,7 @@ class Manifest:
 
 
 def export(
-    connection: Connection, manifest: Manifest, exported_at: datetime
+    connection: Connection, manifest: Manifest, exported_at: datetime, docs_url: str | None = None
 ) -> tuple[Row, dict[str, Row]]:
     """The document the page draws, see ``schema.json``, and the files beside it.
 
@@ -233,6 +241,7 @@ def export(
         connection: an open warehouse.
         manifest: of the build that made its marts.
         exported_at: UTC.
+        docs_url: of the documentation site, from the page; None where it stands alone.
 
     Raises:
         BuildError: a mart is missing or does not fit the schema.
@@ -249,6 +258,7 @@ def export(
     document = {
         "schema_version": 1,
         "exported_at": _plain(exported_at),
+        "docs_url": docs_url,
         "is_synthetic": bool(
             connection.rows(f"select count(*) from {loads} where is_synthetic")[0][0]  # noqa: S608
         ),
@@ -406,15 +416,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dashboard.export", description=__doc__)
     parser.add_argument("--out", required=True, type=Path, help="the JSON file to write")
+    parser.add_argument("--docs-url", help="where the documentation site is, from the page")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        document, files = export_settings(Settings.from_environment())
+        document, files = export_settings(Settings.from_environment(), options.docs_url)
     except CollegesError as error:
         logger.error("Error: %s", error)  # noqa: TRY400 — our own errors are messages
         return error.exit_code
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(packed(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     options.out.write_text(text, encoding="utf-8")
     write(files, lambda name, content: (options.out.parent / name).write_text(content, "utf-8"))
     logger.info(
@@ -427,7 +438,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def export_settings(settings: Settings) -> tuple[Row, dict[str, Row]]:
+def packed(document: Row) -> Row:
+    """The document with every table as its column names once and a list a row: a third of the size.
+
+    Texts that a column repeats stand once in ``codes``, and their position in the rows.
+    """
+    return document | {name: _packed_table(document[name]) for name in TABLES if document[name]}
+
+
+def _packed_table(rows: Sequence[Row]) -> Row:
+    columns = list(rows[0])
+    codes = {}
+    for column in columns:
+        distinct = {row[column] for row in rows if isinstance(row[column], str)}
+        if distinct and len(distinct) * 2 < len(rows):
+            codes[column] = sorted(distinct)
+    places = {
+        column: {text: place for place, text in enumerate(texts)} for column, texts in codes.items()
+    }
+
+    def cell(column: str, value: Any) -> Any:
+        return places[column][value] if column in places and value is not None else value
+
+    return {
+        "columns": columns,
+        "codes": codes,
+        "rows": [[cell(column, row[column]) for column in columns] for row in rows],
+    }
+
+
+def unpacked(document: Row) -> Row:
+    """What `packed` was given."""
+    return {
+        name: _unpacked_table(content) if name in TABLES and isinstance(content, dict) else content
+        for name, content in document.items()
+    }
+
+
+def _unpacked_table(table: Row) -> list[Row]:
+    codes = table["codes"]
+
+    def cell(column: str, value: Any) -> Any:
+        return codes[column][value] if column in codes and value is not None else value
+
+    return [
+        {column: cell(column, value) for column, value in zip(table["columns"], row, strict=True)}
+        for row in table["rows"]
+    ]
+
+
+def export_settings(settings: Settings, docs_url: str | None = None) -> tuple[Row, dict[str, Row]]:
     """`export` from the warehouse the settings name, and the manifest dbt wrote last."""
     if settings.target == "duckdb" and not settings.warehouse_path.exists():
         raise WarehouseError(
@@ -436,7 +496,7 @@ def export_settings(settings: Settings) -> tuple[Row, dict[str, Row]]:
     target_path = PROJECT_DIR / (os.environ.get("DBT_TARGET_PATH") or "target")
     manifest = Manifest(target_path / "manifest.json", settings.target)
     with open_warehouse(settings, purpose="read").connect() as connection:
-        return export(connection, manifest, datetime.now(UTC))
+        return export(connection, manifest, datetime.now(UTC), docs_url)
 
 
 if __name__ == "__main__":

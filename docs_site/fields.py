@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+# A string may hold what would begin a comment outside it.
+_STRING_OR_COMMENT = re.compile(r"('[^']*')|/\*.*?\*/|--[^\n]*", re.DOTALL)
 _TOKEN = re.compile(r"'[^']*'|[A-Za-z_][A-Za-z0-9_]*|[(),]")
 # As macros/json_text.sql and its kin write it for DuckDB and for Snowflake.
 _READ = re.compile(r"(?:json_extract\w*|get_path) \( payload , '(?:\$\.)?\"?([^'\".\[]+)[^']*' \)")
@@ -41,7 +42,7 @@ def _select_items(compiled_code: str) -> Iterator[list[str]]:
     """The tokens of each item of every select list, of those that have two or more."""
     # One entry a bracket that is open: the item being read, None outside a select list.
     open_items: list[list[str] | None] = [None]
-    for word in _TOKEN.findall(_COMMENT.sub("", compiled_code)):
+    for word in _TOKEN.findall(_STRING_OR_COMMENT.sub(r"\1", compiled_code)):
         item = open_items[-1]
         if word == "select":
             open_items[-1] = []

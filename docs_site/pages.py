@@ -263,7 +263,7 @@ class _Writer:
 
 def _french_spaces(text: str) -> str:
     """No-break spaces where French puts them, so that no line begins with a colon."""
-    return re.sub(r"(?<=[^\s>]) (?=[:;!?»](?:[\s<]|$))", "\u00a0", text).replace("« ", "«\u00a0")
+    return re.sub(r"(?<=\S) (?=[:;!?»](?:[\s<]|$))", "\u00a0", text).replace("« ", "«\u00a0")
 
 
 def _json_ld(

@@ -6,9 +6,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from base64 import b64encode
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,6 +39,9 @@ def describe(settings: Settings, target_path: Path) -> Path:
         BuildError: dbt said no.
     """
     docs = target_path / "docs"
+    docs.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):  # what the build parsed need not be parsed again
+        shutil.copy2(target_path / "partial_parse.msgpack", docs)
     _run(
         "dbt docs generate",
         [

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 logger = logging.getLogger(__name__)
 
 VARIABLE = "COLLEGES_ALERT_WEBHOOK"
-TIMEOUT_S = 10
 MAX_CHARACTERS = 3000
 
 
@@ -33,8 +32,7 @@ def post_failure(
     Returns:
         True if the webhook took the message; False without a webhook, or where it did not.
     """
-    url = environ.get(VARIABLE)
-    if not url:
+    if not (url := environ.get(VARIABLE)):
         return False
     import requests
 
@@ -43,7 +41,7 @@ def post_failure(
         text = text[:MAX_CHARACTERS].rstrip() + " …"
     try:
         # A redirected POST turns into a GET that says nothing and looks like success.
-        answer = requests.post(url, json={"text": text}, timeout=TIMEOUT_S, allow_redirects=False)
+        answer = requests.post(url, json={"text": text}, timeout=10, allow_redirects=False)
         problem = f"status {answer.status_code}" if answer.status_code >= 300 else None
     except requests.RequestException as error:
         problem = type(error).__name__  # its text holds the address, which is a secret

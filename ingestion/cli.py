@@ -7,7 +7,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -69,7 +68,7 @@ def main(ctx: click.Context, verbose: bool) -> None:
         warnings.simplefilter("ignore")  # of the interpreter and of libraries: not the reader's
 
 
-def _choose(names: tuple[str, ...]) -> list[Dataset]:
+def _choose(ctx: click.Context, option: object, names: tuple[str, ...]) -> list[Dataset]:  # noqa: ARG001
     known = registry()
     if unknown := [name for name in names if name not in known]:
         raise SettingsError(
@@ -79,111 +78,79 @@ def _choose(names: tuple[str, ...]) -> list[Dataset]:
 
 
 _dataset = click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    callback=lambda ctx, option, names: _choose(names),  # noqa: ARG005
-    metavar="ID",
+    "--dataset", "datasets", multiple=True, callback=_choose, metavar="ID",
     help="Only this dataset (repeatable). Default: all of the registry.",
-)
+)  # fmt: skip
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
 def _pulling(command: Callable[..., None]) -> Callable[..., None]:
     """The options of the commands that pull."""
-    options = (
-        click.option(
-            "--portal",
-            "portals",
-            multiple=True,
-            type=STATE,
-            metavar="DIR",
-            help="Read this recorded portal state over HTTP instead of the live portals "
-            "(repeatable: one pull after another).",
-        ),
-        _dataset,
-        click.option("--force", is_flag=True, help="Pull even what did not change."),
-        click.option(
-            "--accept-shrink",
-            is_flag=True,
-            help="Withdraw missing records even where the volume floor or unreadable lines "
-            "forbid it.",
-        ),
-        _json,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    portal = click.option(
+        "--portal", "portal_states", multiple=True, type=STATE, metavar="DIR",
+        help="Read this recorded portal state over HTTP instead of the live portals (repeatable: "
+        "one pull after another).",
+    )  # fmt: skip
+    force = click.option("--force", is_flag=True, help="Pull even what did not change.")
+    shrink = click.option(
+        "--accept-shrink", is_flag=True,
+        help="Withdraw missing records even where the volume floor or unreadable lines forbid it.",
+    )  # fmt: skip
+    return portal(_dataset(force(shrink(_json(command)))))
 
 
 @main.command()
 @_pulling
 @click.option(
-    "--build/--no-build",
-    default=None,
+    "--build/--no-build", default=None,
     help="Run `dbt build` in any case, or in none. Default: where something changed.",
-)
+)  # fmt: skip
 @click.pass_obj
-def run(verbose: bool, /, build: bool | None, as_json: bool, **how: Any) -> None:
+def run(verbose: bool, /, **how: Any) -> None:
     """Pull, load, reconcile and build: the whole way."""
-    from ingestion import alerts, pipeline, report
+    from ingestion import alerts
 
-    settings = Settings.from_environment()
-    with alerts.on_failure("colleges run"), report.progress() as progress:
-        outcome = pipeline.run(
-            settings, **_how(**how), build=build, verbose=verbose, progress=progress
-        )
+    with alerts.on_failure("colleges run"):
+        outcome = _do("run", verbose=verbose, **how)
     if outcome.exit_code:
         alerts.post_failure("colleges run", outcome.problems)
-    _finish(outcome, settings, as_json)
+    sys.exit(outcome.exit_code)
 
 
 @main.command()
 @_pulling
-def extract(as_json: bool, **how: Any) -> None:
+def extract(**how: Any) -> None:
     """Hop 1 alone, the pull: portals → MongoDB."""
-    _do("pull", as_json, **_how(**how))
+    sys.exit(_do("extract", **how).exit_code)
 
 
 @main.command()
 @_dataset
 @_json
-def load(datasets: list[Dataset], as_json: bool) -> None:
+def load(**how: Any) -> None:
     """Hop 2 alone, the load: MongoDB → the warehouse's raw schema, then reconcile."""
-    _do("load", as_json, datasets=datasets)
+    _do("load", **how)
 
 
 @main.command()
 @_dataset
 @_json
-def replay(datasets: list[Dataset], as_json: bool) -> None:
+def replay(**how: Any) -> None:
     """Drop the warehouse's raw tables and load them anew from MongoDB."""
-    _do("replay", as_json, datasets=datasets)
+    _do("replay", **how)
 
 
-def _how(
-    datasets: list[Dataset], portals: tuple[Path, ...], force: bool, accept_shrink: bool
-) -> dict[str, Any]:
+def _do(command: str, *, as_json: bool, **how: Any) -> Outcome:
+    from ingestion import pipeline, report
     from ingestion.pull import PullOptions
 
-    options = PullOptions(force=force, accept_shrink=accept_shrink)
-    return {"datasets": datasets, "portal_states": portals, "options": options}
-
-
-def _do(step: str, as_json: bool, **how: Any) -> None:
-    from ingestion import pipeline, report
-
     settings = Settings.from_environment()
+    if "force" in how:
+        how["options"] = PullOptions(how.pop("force"), how.pop("accept_shrink"))
     with report.progress() as progress:
-        outcome = getattr(pipeline, step)(settings, **how, progress=progress)
-    _finish(outcome, settings, as_json)
-
-
-def _finish(outcome: Outcome, settings: Settings, as_json: bool) -> NoReturn:
-    from ingestion import report
-
+        outcome = pipeline.run(settings, how.pop("datasets"), command, progress=progress, **how)
     report.show_run(outcome, settings, as_json=as_json)
-    sys.exit(outcome.exit_code)
+    return outcome
 
 
 @main.command()

@@ -21,13 +21,7 @@ class CollegesError(Exception):
 
 
 class SettingsError(CollegesError):
-    """A setting is missing, malformed or still a placeholder, or names an unusable place."""
-
-    exit_code = 2
-
-
-class RegistryError(CollegesError):
-    """`ingestion/datasets.yml` does not say what it must."""
+    """A setting or `datasets.yml` is wrong, or a place cannot be used for what is asked."""
 
     exit_code = 2
 
@@ -49,37 +43,13 @@ class IncompletePullError(PortalError):
 
 
 class StoreError(CollegesError):
-    """MongoDB could not be reached, or refused a write."""
-
-
-class DiskFullError(CollegesError):
-    """There is no room for the working files of a pull."""
-
-
-@contextmanager
-def disk_full(folder: Path) -> Iterator[None]:
-    """Turn an OSError of a full disk, or of a quota that is met, into a `DiskFullError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise DiskFullError(
-            f"The disk of {folder}, where a pull is kept until it is whole, is full (or a quota or "
-            "`ulimit -f` is met). Nothing of this pull was stored; free some space and run again."
-        ) from error
+    """MongoDB or the disk of the working files could not be used, or holds what it must not."""
 
 
 class LockedError(CollegesError):
     """Another run holds the lock."""
 
     exit_code = 3
-
-
-class MixedOriginError(CollegesError):
-    """Synthetic and real records must not meet in one `COLLEGES_HOME`."""
-
-    exit_code = 2
 
 
 class WarehouseError(CollegesError):
@@ -95,29 +65,29 @@ class BuildError(CollegesError):
 
 
 class Interrupted(BaseException):
-    """SIGINT, SIGTERM or SIGHUP ended the run.
-
-    No `Exception`, as KeyboardInterrupt is none: a library that turns every exception into its own
-    must not turn this one into a failure.
-    """
+    """SIGINT, SIGTERM or SIGHUP ended the run; no `Exception`, so no library takes it for one."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"ended by {signal.Signals(signal_number).name}")
-        self.signal_number = signal_number
-
-    @property
-    def exit_code(self) -> int:
-        """130 for Ctrl-C, 143 for SIGTERM: what a shell, systemd and Airflow expect."""
-        return 128 + self.signal_number
+        self.exit_code = 128 + signal_number  # what a shell, systemd and Airflow expect
 
 
-def own_error(error: BaseException) -> CollegesError | Interrupted | KeyboardInterrupt | None:
-    """The error of ours, or the interruption, that a library wrapped into one of its own."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        if isinstance(cause, (CollegesError, Interrupted, KeyboardInterrupt)):
-            return cause
-        seen.add(id(cause))
-        cause = cause.__cause__ or cause.__context__
-    return None
+@contextmanager
+def disk_full(folder: Path) -> Iterator[None]:
+    """Turn an OSError of a full disk, or of a quota that is met, into a `StoreError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StoreError(
+            f"The disk of {folder}, where working files lie, is full (or a quota or `ulimit -f` is "
+            "met). Nothing of this step was stored; free some space and run again."
+        ) from error
+
+
+def root_cause(error: BaseException, *kinds: type[BaseException]) -> BaseException:
+    """What a library wrapped into errors of its own: the first of these kinds, else the deepest."""
+    while not isinstance(error, kinds) and (deeper := error.__cause__ or error.__context__):
+        error = deeper
+    return error

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import pymongo
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 
 from ingestion.errors import LockedError
 from ingestion.mongodb import mongodb_errors
@@ -37,30 +37,30 @@ class Lease:
     ) -> None:
         """`purpose`: the command, told to whoever finds the store locked."""
         self._leases = database["lease"]
-        self._purpose = purpose
-        self._lease_s = lease_s
-        self._token = secrets.token_hex(16)
+        self._purpose, self._lease_s = purpose, lease_s
+        self._mine = {"_id": "store", "token": secrets.token_hex(16)}
         self._released = threading.Event()
-        self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         with mongodb_errors("take the lease of the document store"):
-            while not self._take():
-                holder = self._leases.find_one({"_id": "store"})
-                if holder is None:
-                    continue
+            while (holder := self._take())["token"] != self._mine["token"]:
                 if holder["host"] != _host() or _is_alive(holder["pid"]):
-                    raise LockedError(self._complaint(holder))
+                    raise LockedError(
+                        f"`{holder['purpose']}` holds this store: process {holder['pid']} on "
+                        f"{holder['host'].partition(' ')[0]}, since {holder['since']:%F %T} UTC. "
+                        "Wait until it ends; if it died, the store is free "
+                        f"{self._lease_s:g} s after its end."
+                    )
                 logger.warning("taking over from process %d, which has died", holder["pid"])
                 self._leases.delete_one({"_id": "store", "token": holder["token"]})
-        self._renewing.start()
+        threading.Thread(target=self._renew, name="lease", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._released.set()
         # Not for long: where MongoDB is gone, the error on its way out says so.
         with suppress(PyMongoError), pymongo.timeout(5):
-            self._leases.delete_one({"_id": "store", "token": self._token})
+            self._leases.delete_one(self._mine)
 
     def confirm(self) -> None:
         """Make sure that this process still holds the lease; asked before each commit.
@@ -69,7 +69,7 @@ class Lease:
             LockedError: another run took it over.
         """
         with mongodb_errors("make sure of the lease of the document store"):
-            if self._leases.find_one({"_id": "store", "token": self._token}, {"_id": 1}):
+            if self._leases.find_one(self._mine, {"_id": 1}):
                 return
         raise LockedError(
             "This run lost the lease of the store, because it stood still for more than "
@@ -77,42 +77,26 @@ class Lease:
             "run again once no other run is going on."
         )
 
-    def _take(self) -> bool:
-        """Write the document where there is none, or one that was not renewed in time."""
+    def _take(self) -> dict[str, Any]:
+        """Write the document where there is none, or one not renewed in time; the one there is."""
         age = {"$subtract": ["$$NOW", {"$ifNull": ["$renewed_at", 0]}]}
-        document = {
-            "_id": "store",
-            "token": self._token,
+        own = self._mine | {
             "host": {"$literal": _host()},
             "pid": os.getpid(),
             "purpose": {"$literal": self._purpose},
             "since": "$$NOW",
             "renewed_at": "$$NOW",
         }
-        query = {"_id": "store", "$expr": {"$gt": [age, 1000 * self._lease_s]}}
-        if self._leases.update_one(query, [{"$replaceWith": document}]).matched_count:
-            return True
-        try:  # a pipeline, since only there the server's clock can be written
-            self._leases.update_one(
-                {"_id": "store", "token": None}, [{"$replaceWith": document}], upsert=True
-            )
-        except DuplicateKeyError:
-            return False
-        return True
+        is_free = {"$gt": [age, 1000 * self._lease_s]}
+        # A pipeline, since only there the server's clock can be read and written.
+        change = [{"$replaceWith": {"$cond": [is_free, own, "$$ROOT"]}}]
+        self._leases.update_one({"_id": "store"}, change, upsert=True)
+        return self._leases.find_one({"_id": "store"}) or self._take()
 
     def _renew(self) -> None:
         while not self._released.wait(min(RENEW_EVERY_S, self._lease_s / 4)):
             with suppress(PyMongoError):
-                self._leases.update_one(
-                    {"_id": "store", "token": self._token}, [{"$set": {"renewed_at": "$$NOW"}}]
-                )
-
-    def _complaint(self, holder: dict[str, Any]) -> str:
-        return (
-            f"`{holder['purpose']}` holds this store: process {holder['pid']} on "
-            f"{holder['host'].partition(' ')[0]}, since {holder['since']:%Y-%m-%d %H:%M:%S} UTC. "
-            f"Wait until it ends; if it died, the store is free {self._lease_s:g} s after its end."
-        )
+                self._leases.update_one(self._mine, [{"$set": {"renewed_at": "$$NOW"}}])
 
 
 def _host() -> str:
@@ -123,10 +107,9 @@ def _host() -> str:
 
 
 def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
+    with suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
     return True

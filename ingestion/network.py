@@ -1,149 +1,84 @@
-"""How a portal is reached: one request, the proxy and certificates on the way, and what went wrong.
-
-`requests` does the work; here is what it leaves open: a deadline for an answer's headers, a key
-that no log can show, and words that name the party at fault.
-"""
+"""What `requests` leaves open: deadlines, a key that no log can show, and who is to blame."""
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
+from concurrent.futures import Future
 from importlib.metadata import version
-from ipaddress import ip_address
-from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
+from pydantic import SecretStr
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, ReadTimeoutError
-
-from ingestion.errors import SettingsError
 
 
 class Timeouts(NamedTuple):
     """Seconds a portal may take."""
 
-    connect: float = 4.0
-    """To accept a connection, for each of its addresses."""
-    read: float = 20.0
-    """To answer, and between two arrivals of bytes."""
-    export: float = 60.0
-    """The same, in an export, which the portal computes while it sends."""
-    slow: float = 60.0
-    """A body that comes slower than 1 kB/s over this span is given up."""
+    connect: float = 4.0  # for each of its addresses
+    read: float = 20.0  # to answer, and between two arrivals of bytes
+    export: float = 60.0  # the same, in an export, which the portal computes while it sends
+    slow: float = 60.0  # a body that comes slower than 1 kB/s over this span is given up
 
 
 class BodyError(Exception):
-    """No answer, or not all of it; another attempt may bring it. The message says why, in words."""
-
-
-class _Anonymous(AuthBase):
-    """Without it `requests` would send what ~/.netrc holds for the host."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-ANONYMOUS = _Anonymous()
-HTML = (
-    "answered with an HTML page ({}) where JSON was expected: a login page, a firewall or a proxy "
-    "may stand between. Open the portal in a browser here."
-)
-
-
-class ApiKey(AuthBase):
-    """Sets the header; its `repr` is the plain object's, so that no log can show the key."""
-
-    def __init__(self, portal_name: str, key: str) -> None:
-        self._key = key.strip()
-        if not self._key or any(not "!" <= character <= "~" for character in self._key):
-            raise SettingsError(
-                f"{portal_name.upper()}_API_KEY is not an API key: printable ASCII without spaces "
-                "is expected."
-            )
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Apikey {self._key}"
-        return request
-
-    def redact(self, text: str) -> str:
-        return text.replace(self._key, "***")
+    """No answer, or not all of it; another attempt may bring it. The message says why."""
 
 
 class _Session(requests.Session):
-    """Leaves redirects alone: `requests` would read the whole body of one even if told not to."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
-        return None
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: `requests` would read the whole body of a redirect that it is not to follow."""
 
 
-def session(url: str) -> requests.Session:
-    """A session for the portal at `url`."""
+def session(url: str, key: SecretStr | None) -> requests.Session:
+    """A session for the portal at `url`, which gets its API key in a header."""
     made = _Session()
     made.headers["User-Agent"] = f"paris-colleges/{version('paris-colleges')}"
-    made.headers["Accept"] = "application/json, application/jsonl;q=0.9, */*;q=0.1"
     made.headers["Accept-Encoding"] = "gzip"
-    # The environment's proxies are for the way out, not for this machine.
-    made.trust_env = not is_loopback(url)
+    made.trust_env = not _is_loopback(url)  # proxies are for the way out
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if key:
+            request.headers["Authorization"] = f"Apikey {key.get_secret_value()}"
+        return request
+
+    made.auth = sign  # in any case: else `requests` sends what ~/.netrc holds for the host
     return made
 
 
-def get(
-    used: requests.Session, url: str, auth: AuthBase, timeouts: tuple[float, float]
-) -> requests.Response:
-    """One GET whose headers have arrived; the body is still to be read.
-
-    Args:
-        used: from `session`.
-        url: what to get.
-        auth: an `ApiKey` or `ANONYMOUS`.
-        timeouts: seconds to connect, for each address, and for the answer to begin.
+def get(used: requests.Session, url: str, timeouts: tuple[float, float]) -> requests.Response:
+    """One GET whose headers have arrived, within `timeouts` to connect and to answer, in seconds.
 
     Raises:
-        requests.RequestException: there is no answer.
-        SettingsError: REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file.
+        OSError: as `requests` raises it.
     """
-    done: list[requests.Response | Exception] = []
+    answer: Future[requests.Response] = Future()
 
     def send() -> None:
         try:
-            answer = used.get(url, auth=auth, stream=True, allow_redirects=False, timeout=timeouts)
-        except Exception as error:  # noqa: BLE001 - raised below, in the thread that waits
-            done.append(error)
-        else:
-            done.append(answer)
+            answer.set_result(used.get(url, stream=True, allow_redirects=False, timeout=timeouts))
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+            answer.set_exception(error)
 
     # The time-outs of a socket begin anew with every byte, so headers that drip have none.
-    thread = threading.Thread(target=send, daemon=True)
-    thread.start()
-    thread.join(sum(timeouts) + 8 * timeouts[0])  # a host may have several addresses
-    if not done:
-        raise requests.exceptions.ReadTimeout("the headers of the answer did not end")
-    if isinstance(done[0], requests.Response):
-        return done[0]
-    if isinstance(done[0], OSError) and "CA certificate bundle" in str(done[0]):
-        name = "REQUESTS_CA_BUNDLE" if os.environ.get("REQUESTS_CA_BUNDLE") else "CURL_CA_BUNDLE"
-        raise SettingsError(
-            f"{name} names {os.environ.get(name)!r}, which is no file or folder of certificates. "
-            "Unset it, or name the file of your certificate authority."
-        ) from done[0]
-    raise done[0]
+    threading.Thread(target=send, daemon=True).start()
+    try:
+        return answer.result(sum(timeouts) + 8 * timeouts[0])  # a host may have several addresses
+    except TimeoutError:
+        raise requests.ReadTimeout("the headers of the answer did not end") from None
 
 
 def chunks(response: requests.Response, timeout: float, slow: float) -> Iterator[bytes]:
-    """The body as it arrives, decoded.
+    """The body as it arrives, decoded; a BodyError where it breaks off or is too slow.
 
     `read1` returns what one system call brings: `iter_content` would wait for a full buffer, and a
     portal that drips a byte now and then would never time out.
-
-    Raises:
-        BodyError: it broke off, or came slower than 1 kB/s over `slow` seconds of waiting.
     """
     waited, received = 0.0, 0
     while True:
@@ -153,11 +88,10 @@ def chunks(response: requests.Response, timeout: float, slow: float) -> Iterator
         except ReadTimeoutError as error:
             raise BodyError(f"no more bytes within {timeout:g} s") from error
         except HTTPError as error:
-            raise BodyError(f"its answer broke off: {_cause(error)}") from error
+            raise BodyError(f"its answer broke off ({type(error).__name__})") from error
         if not chunk:
             return
-        waited += time.monotonic() - started
-        received += len(chunk)
+        waited, received = waited + time.monotonic() - started, received + len(chunk)
         if waited >= slow:
             if received < waited * 1024:
                 raise BodyError(f"only {received} bytes came in {waited:.0f} s")
@@ -165,102 +99,26 @@ def chunks(response: requests.Response, timeout: float, slow: float) -> Iterator
         yield chunk
 
 
-def in_words(error: requests.RequestException, url: str, timeouts: Timeouts) -> tuple[str, bool]:
-    """Who failed and how, without the URL or a proxy's password; and whether it may pass."""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        what = f"no connection within {timeouts.connect:g} s"
-    elif isinstance(error, requests.exceptions.ReadTimeout):
+def in_words(error: OSError, url: str) -> tuple[str, bool]:
+    """Who failed and how, without a proxy's password; and whether another attempt may help."""
+    # The text ends with the cause: "…(Caused by …: [Errno 111] Connection refused"))".
+    what = re.split(r": |\(['\"]|Errno -?\d+\] ", re.sub(r"//[^/\s]*@", "//***@", str(error)))[-1]
+    what = what.strip("'\")(")
+    if isinstance(error, requests.Timeout):
         what = "no answer in time"
-    else:
-        what = _cause(error)
-    proxy = None if is_loopback(url) else select_proxy(url, get_environ_proxies(url))
-    if proxy and isinstance(error, _OF_PROXIES):
+    if isinstance(error, requests.exceptions.SSLError) or "CA certificate bundle" in str(error):
+        what = (
+            f"no trusted TLS connection ({what}). REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE must name "
+            "the file of certificates your network needs, or be unset"
+        )
+    if proxy := None if _is_loopback(url) else select_proxy(url, get_environ_proxies(url)):
         names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-        variable = next((name for name in names if os.environ.get(name)), "HTTPS_PROXY")
-        if "407" in str(error):
-            what = "wants a user and a password, or refuses those it was given (407)"
-        elif isinstance(error, requests.exceptions.InvalidSchema):
-            what = "speaks SOCKS, which this program does not: name an HTTP proxy"
-        elif isinstance(error, requests.exceptions.InvalidURL):
-            what = "has no valid address"
-        where = proxy.rpartition("@")[2].rpartition("/")[2]
-        return f"the proxy {where} ({variable}): {what}. The portal was not reached", False
-    if isinstance(error, requests.exceptions.SSLError):
-        what = f"no trusted TLS connection ({what}). Behind a proxy with its own certificate "
-        return f"{what}authority, name its file in REQUESTS_CA_BUNDLE", False
-    return what, True
+        variable = next((name for name in names if os.environ.get(name)), names[0])
+        where = re.sub(r"^\w+://(.*@)?", "", proxy).rstrip("/")
+        what = f"through the proxy {where} ({variable}): {what}"
+    is_final = isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError))
+    return what, isinstance(error, (requests.ConnectionError, requests.Timeout)) and not is_final
 
 
-_OF_PROXIES = (
-    requests.exceptions.ProxyError,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.ConnectTimeout,
-)
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason, without the URL that the text of some errors holds."""
-    seen: list[BaseException] = []
-    pending: list[object] = [error]
-    while pending:
-        current = pending.pop()
-        if isinstance(current, BaseException) and current not in seen:
-            seen.append(current)
-            pending += [current.__context__, current.__cause__, getattr(current, "reason", None)]
-            pending += current.args
-    told = [found.strerror for found in seen if isinstance(found, OSError) and found.strerror]
-    names = {
-        "IncompleteRead": "the connection ended too early",
-        "RemoteDisconnected": "the connection ended without an answer",
-    }
-    known = [names[type(found).__name__] for found in seen if type(found).__name__ in names]
-    return (told[-1:] or known or [type(error).__name__])[0]
-
-
-def quota_frees_at(body: Mapping[str, Any], headers: Mapping[str, str]) -> datetime | None:
-    """When a used-up quota frees, UTC, by the body or a header; None where neither says."""
-    names = ("X-RateLimit-Reset", "Retry-After")
-    for said in (body.get("reset_time"), *(headers.get(name) for name in names)):
-        text = str(said or "").strip()
-        try:
-            if not text.isdecimal():
-                is_http_date = text[:1].isalpha()
-                moment = (parsedate_to_datetime if is_http_date else datetime.fromisoformat)(text)
-                return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            seconds = int(text)
-            if seconds > 10**9:  # since 1970 rather than from now
-                return datetime.fromtimestamp(seconds, UTC)
-            return datetime.now(UTC) + timedelta(seconds=seconds)
-        except (ValueError, OverflowError, OSError):
-            continue
-    return None
-
-
-def within(url: str, location: str) -> str | None:
-    """Where a redirect leads, if it is to the same scheme, host and port."""
-    with suppress(ValueError):
-        target = urljoin(url, location)
-        return target if urlsplit(target)[:2] == urlsplit(url)[:2] else None
-    return None
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the host of `url` is this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def is_html(response: requests.Response) -> bool:
-    """Whether a web page came: no portal sends one."""
-    kind = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
-    return kind in ("text/html", "application/xhtml+xml")
-
-
-def plain(text: str) -> str:
-    """A portal's words on one line, and short."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= 300 else text[:299] + "…"
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")

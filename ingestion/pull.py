@@ -10,24 +10,20 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bson import Int64
-
-from ingestion import records
+from ingestion import errors, records
 from ingestion.classify import CHANGED, CONFLICT, COPY, NEW, RESTORED, UNCHANGED, classify, present
-from ingestion.errors import CollegesError, PortalError, UnknownDatasetError, disk_full
 from ingestion.lock import Lease
 from ingestion.portal import PortalClient, Progress, Spooled
 from ingestion.profile import compare, profile
 from ingestion.records import Batch, Quarantined
 from ingestion.registry import Dataset
-from ingestion.store import INSERT_ROWS, RUN_SIZE, Run, Store
+from ingestion.store import INSERT_ROWS, Document, Run, Store, as_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FULL_PULL_EVERY = timedelta(days=7)
+_COUNTED = {"new": NEW, "changed": CHANGED, "unchanged": UNCHANGED, "restored": RESTORED}
+_ACCEPT = "To withdraw all the same, run again with --accept-shrink."
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,9 @@ class DatasetResult:
     error: str | None = None
 
     @property
-    def needs_attention(self) -> bool:
-        """Whether the run must not end with success."""
-        return self.status == "failed" or self.withdrawal_refused is not None
+    def problem(self) -> str | None:
+        """Why the run must not end with success."""
+        return self.error or self.withdrawal_refused
 
 
 @dataclass
@@ -92,8 +90,8 @@ class Puller:
         last = last or {"rows_present": 0}
         try:
             return self._pull(dataset, entry, last)
-        except PortalError as error:
-            if isinstance(error, UnknownDatasetError) and self.options.is_recorded_state:
+        except errors.PortalError as error:
+            if isinstance(error, errors.UnknownDatasetError) and self.options.is_recorded_state:
                 self.store.end(entry, "not_recorded", rows_present=last["rows_present"])
                 return DatasetResult(dataset, "not_recorded")
             logger.info("%s: %s", dataset.dataset_id, error)
@@ -104,140 +102,134 @@ class Puller:
             self.store.end(entry, status, error=str(error) or None)
             raise
 
-    def _pull(
-        self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any]
-    ) -> DatasetResult:
+    def _pull(self, dataset: Dataset, entry: Document, last: Mapping[str, Any]) -> DatasetResult:
         probe = self.client.probe(dataset)
-        self.store.check_origin(is_synthetic=probe.is_synthetic)
+        self.store.check_origin(is_synthetic=probe.ledger["is_synthetic"])
         reason = "asked for" if self.options.force else why_pull(probe, last)
+        result = DatasetResult(dataset, "unchanged", drift=json.loads(probe.ledger["drift"]))
+        result.is_drift_news = bool(result.drift) and probe.ledger["drift"] != last.get("drift")
         if reason is None:
             logger.info("%s: unchanged at the portal, not pulled", dataset.dataset_id)
-            told = probe.as_ledger()
-            self.store.end(entry, "unchanged", **told, rows_present=last["rows_present"])
-            return _result(dataset, "unchanged", told, last)
+            self.store.end(entry, "unchanged", **probe.ledger, rows_present=last["rows_present"])
+            return result
         logger.info("%s: pulling (%s)", dataset.dataset_id, reason)
         path = self.work_dir / f"{dataset.table}.jsonl"
         try:
             spooled = self.client.spool(dataset, probe, path, self.progress)
-            return self._store(dataset, entry, last, spooled)
+            with errors.disk_full(self.work_dir):
+                self._write(result, entry, last, spooled)
         finally:
             path.unlink(missing_ok=True)
+        return result
 
-    def _store(
-        self, dataset: Dataset, entry: dict[str, Any], last: Mapping[str, Any], spooled: Spooled
-    ) -> DatasetResult:
+    def _write(
+        self, result: DatasetResult, entry: Document, last: Mapping[str, Any], spooled: Spooled
+    ) -> None:
+        """Write what differs from what is held, and commit; fills in the result."""
+        dataset = result.dataset
         held = self.store.held(dataset)
-        pulled = _Pulled(self.store, entry, spooled)
-        pipeline = pulled.read(dataset, held, self.work_dir)
-        keys = pulled.keys()
-        kinds, missing = classify(held, keys)
-        if (kinds >= COPY).any():
-            pulled.quarantine(_repeated(spooled.path, dataset, kinds, keys))
+        pulled = _Pulled(self.store, entry, spooled, held, self.work_dir)
+        pulled.read(dataset)
+        kinds, missing = classify(held, pulled.rows)
+        pulled.quarantine(_repeated(spooled.path, pulled.rows, kinds))
         # A damaged line that still says which record it is does not make that record missing.
         named = set(missing).intersection(pulled.damaged)
         nameless = sum(key not in named for key in pulled.damaged)
         missing = [key for key in missing if key not in named]
-        refusal = None
-        if not self.options.accept_shrink:
-            readable = int((kinds < COPY).sum())
-            refusal = _why_not_withdraw(dataset, readable, len(missing), nameless)
         counts = {f"rows_{name}": int((kinds == kind).sum()) for name, kind in _COUNTED.items()}
+        if not self.options.accept_shrink:
+            readable = sum(counts.values())
+            result.withdrawal_refused = _why_not(dataset, readable, len(missing), nameless)
+        if result.withdrawal_refused:
+            missing = []
         counts |= {"rows_received": spooled.rows, "rows_quarantined": pulled.quarantined}
-        counts["rows_withdrawn"] = 0 if refusal else len(missing)
+        counts["rows_withdrawn"] = len(missing)
         is_changed = counts["rows_unchanged"] + counts["rows_quarantined"] < spooled.rows
         if is_changed:
-            pulled.write(pipeline, kinds)
-        if not refusal:
-            pulled.withdraw(missing)
+            pulled.write(kinds)
+        pulled.withdraw(missing)
         now, changes = last.get("profile"), []  # text: MongoDB does not take every field's name
         if is_changed or now is None:
-            before, found = now, profile(spooled.path, spooled.rows)
-            now, changes = json.dumps(found), compare(json.loads(before), found) if before else []
-        told = spooled.probe.as_ledger()
-        arrived = counts["rows_new"] + counts["rows_restored"] - counts["rows_withdrawn"]
+            found = profile(spooled.path, spooled.rows)
+            now, changes = json.dumps(found), compare(json.loads(now or "null"), found)
+        arrived = counts["rows_new"] + counts["rows_restored"] - len(missing)
         self.lease.confirm()
         self.store.end(
-            entry, "finished", **told, **counts,
-            extracted_at=spooled.extracted_at, is_withdrawal_refused=refusal is not None,
-            rows_present=present(held).num_rows + arrived, profile=now, profile_changes=changes,
+            entry, "finished", **spooled.probe.ledger, **counts, profile=now,
+            profile_changes=changes, rows_present=present(held).num_rows + arrived,
+            extracted_at=spooled.extracted_at,
+            is_withdrawal_refused=result.withdrawal_refused is not None,
         )  # fmt: skip
-        result = _result(dataset, "finished", told, last)
-        result.counts, result.profile_changes = counts, changes
-        result.withdrawal_refused = refusal
-        return result
+        result.status, result.counts, result.profile_changes = "finished", counts, changes
 
 
-_COUNTED = {"new": NEW, "changed": CHANGED, "unchanged": UNCHANGED, "restored": RESTORED}
-
-
+@dataclass
 class _Pulled:
     """The records of one pull, on their way from the spooled file into MongoDB."""
 
-    def __init__(self, store: Store, entry: dict[str, Any], spooled: Spooled) -> None:
-        self.quarantined = 0
-        self.damaged: list[str | None] = []
-        """The keys that lines which are no records still name; None for those that name none."""
-        self._store, self._entry, self._spooled = store, entry, spooled
-        self._rows: list[pa.RecordBatch] = []
-        self._is_wanted: Any = None
-        self._error: Exception | None = None
+    store: Store
+    entry: Document
+    spooled: Spooled
+    held: pa.Table
+    work_dir: Path
+    quarantined: int = 0
+    damaged: list[str | None] = field(default_factory=list)  # whom unreadable lines say they are
+    rows: Any = None  # `line_number`, `record_key` and `content_hash` of every readable record
+    _pipeline: Any = None  # of dlt, with the lines that are not held; None: there are none
+    _is_wanted: Any = None  # by line number: whether it is to be written
+    _error: Exception | None = None
 
-    def read(self, dataset: Dataset, held: pa.Table, work_dir: Path) -> Any:
-        """Read the file; lines that are not held go into a load package of dlt.
-
-        Returns the dlt pipeline with that package; None where every line is held.
-        """
-        batches = self._noted(records.read_batches(self._spooled.path, dataset, present(held)))
-        first = next((batch for batch in batches if batch.num_rows), None)
-        if first is None:
-            return None
-        import dlt
-
-        from ingestion.warehouse import fresh_pipeline
-
-        resource = dlt.resource(chain([first], batches), name=dataset.table)
-        with _unwrapped(work_dir):
-            pipeline = fresh_pipeline("pull", self._destination(), dataset.table, work_dir)
-            pipeline.extract(resource, loader_file_format="parquet")
-        return pipeline
-
-    def _noted(self, batches: Iterable[Batch]) -> Iterator[pa.Table]:
-        """Note keys and hashes of all rows, and hand on the rows that have a payload."""
-        import numpy as np
+    def read(self, dataset: Dataset) -> None:
+        """Read the file; lines that are not held go into a load package of dlt."""
         import pyarrow as pa
 
-        count = 0
+        seen: list[pa.Table] = []
+        batches = self._noted(records.read_batches(self.spooled.path, dataset, self.held), seen)
+        if first := next((batch for batch in batches if batch.num_rows), None):
+            import dlt
+
+            from ingestion.warehouse import fresh_pipeline
+
+            to = self._destination()
+            self._pipeline = fresh_pipeline("pull", to, dataset.table, self.work_dir)
+            resource = dlt.resource(chain([first], batches), name=dataset.table)
+            self._run(self._pipeline.extract, resource, loader_file_format="parquet")
+        self.rows = pa.concat_tables(seen)
+
+    def _noted(self, batches: Iterable[Batch], seen: list[pa.Table]) -> Iterator[pa.Table]:
+        """Note keys and hashes of all rows, and hand on the rows that have a payload."""
+        import pyarrow as pa
+
+        names = {"line_number": pa.int64(), "record_key": pa.string(), "content_hash": pa.string()}
+        seen.append(pa.schema(names).empty_table())
         for batch in batches:
             self.quarantine(batch.quarantined)
             self.damaged += [line.record_key for line in batch.quarantined]
-            self._rows.append(batch.rows.select(["record_key", "content_hash"]))
-            numbers = np.arange(count, count + batch.rows.num_rows)
-            count += batch.rows.num_rows
-            rows = pa.Table.from_batches([batch.rows]).append_column("number", pa.array(numbers))
+            rows = pa.Table.from_batches([batch.rows])
+            seen.append(rows.select([*names]))
             yield rows.filter(rows["payload"].is_valid())
-
-    def keys(self) -> pa.Table:
-        """`record_key` and `content_hash` of every readable record."""
-        import pyarrow as pa
-
-        schema = pa.schema({"record_key": pa.string(), "content_hash": pa.string()})
-        return pa.Table.from_batches(self._rows, schema)
 
     def quarantine(self, lines: Iterable[Quarantined]) -> None:
         """Keep lines out, and count them."""
-        self.quarantined += self._store.quarantine(self._entry, lines)
+        self.quarantined += self.store.quarantine(self.entry, lines)
 
-    def write(self, pipeline: Any, kinds: Any) -> None:
+    def write(self, kinds: Any) -> None:
         """Have dlt write what is new, changed or restored."""
         import numpy as np
 
-        self._is_wanted = np.isin(kinds, (NEW, CHANGED, RESTORED))
-        with _unwrapped(Path(pipeline.pipelines_dir)):
-            pipeline.normalize()
-            try:
-                pipeline.load()
-            except Exception as error:
-                raise self._error or error from error
+        self._is_wanted = np.zeros(self.spooled.rows + 1, bool)
+        numbers = self.rows["line_number"].to_numpy()
+        self._is_wanted[numbers] = np.isin(kinds, (NEW, CHANGED, RESTORED))
+        self._run(self._pipeline.normalize)
+        self._run(self._pipeline.load)
+
+    def _run(self, step: Any, *of: Any, **options: Any) -> None:
+        """One step of dlt, with the error of ours or of the system that it wraps or drops."""
+        try:
+            step(*of, **options)
+        except Exception as error:
+            wrapped = errors.root_cause(error, errors.CollegesError, OSError)
+            raise self._error or wrapped from error
 
     def _destination(self) -> Any:
         import dlt
@@ -249,8 +241,8 @@ class _Pulled:
         )  # fmt: skip
         def mongodb(batch: pa.RecordBatch, table: Any) -> None:  # noqa: ARG001 - dlt's signature
             try:
-                wanted = batch.filter(self._is_wanted[batch.column("number").to_numpy()])
-                self._insert(wanted.to_pylist())
+                numbers = batch.column("line_number").to_numpy()
+                self._insert(batch.filter(self._is_wanted[numbers]).to_pylist())
             except Exception as error:
                 self._error = error  # dlt keeps its text alone
                 raise DestinationTerminalException(str(error)) from error
@@ -258,27 +250,16 @@ class _Pulled:
         return mongodb
 
     def withdraw(self, keys: list[str]) -> None:
-        """Write a tombstone for each record."""
-        first = self.keys().num_rows
+        """Write a tombstone for each record, numbered on from the lines."""
         blank = dict.fromkeys(("content_hash", "line_hash", "payload"))
-        self._insert({"number": n, "record_key": key, **blank} for n, key in enumerate(keys, first))
+        numbered = enumerate(keys, self.spooled.rows + 1)
+        self._insert([{"line_number": n, "record_key": key, **blank} for n, key in numbered])
 
-    def _insert(self, rows: Iterable[dict[str, Any]]) -> None:
-        run, first_id = self._entry["run_sequence"], self._entry["run_sequence"] * RUN_SIZE
-        self._store.insert(
-            self._entry["table_name"],
-            [
-                {
-                    "_id": Int64(first_id + row.pop("number")),
-                    "run_sequence": run,
-                    **row,
-                    "is_withdrawn": row["payload"] is None,
-                    "extracted_at": self._spooled.extracted_at,
-                    "record": row["payload"] and records.document(row["payload"]),
-                }
-                for row in rows
-            ],
-        )
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
+        run, at = self.entry["run_sequence"], self.spooled.extracted_at
+        own = {"run_sequence": run, "extracted_at": at}
+        versions = [as_version(row.pop("line_number"), row | own) for row in rows]
+        self.store.insert(self.entry["table_name"], versions)
 
 
 def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:
@@ -287,64 +268,36 @@ def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:
         return "never pulled"
     if last["is_withdrawal_refused"] or last["rows_quarantined"]:
         return "the pull before had lines or withdrawals that were refused"
-    if change := probe.difference(last):
-        return change
+    if probe.ledger["portal_data_processed_at"] is None:
+        return "the portal does not say when it processed the data"
     age = datetime.now(UTC) - last["extracted_at"]
-    if age >= FULL_PULL_EVERY:
+    if not timedelta(0) <= age < FULL_PULL_EVERY:
         return f"last pulled in full {age.days} days ago"
-    return "last pulled in the future, by this machine's clock" if age < timedelta(0) else None
+    return probe.change(last)
 
 
-def _why_not_withdraw(dataset: Dataset, readable: int, missing: int, nameless: int) -> str | None:
+def _why_not(dataset: Dataset, readable: int, missing: int, nameless: int) -> str | None:
     """Why what is absent from a pull may still be at the portal; None: it is not."""
     if readable < dataset.volume_floor:
         return (
             f"{readable} readable rows are below this dataset's floor of {dataset.volume_floor}: "
-            "nothing was withdrawn. If the portal really holds so few, run again with "
-            "--accept-shrink."
+            f"nothing was withdrawn. {_ACCEPT}"
         )
     if missing and nameless:
         return (
             f"{nameless} quarantined line(s) do not say which record they are, so the {missing} "
             "record(s) missing from this pull may be among them: nothing was withdrawn. Look at "
-            "`colleges status`; to withdraw all the same, run again with --accept-shrink."
+            f"`colleges status`. {_ACCEPT}"
         )
     return None
 
 
-def _repeated(path: Path, dataset: Dataset, kinds: Any, keys: pa.Table) -> Iterator[Quarantined]:
+def _repeated(path: Path, rows: pa.Table, kinds: Any) -> Iterator[Quarantined]:
     """The lines of records that came more than once: copies but the first, conflicts all."""
-    seen = dict.fromkeys(keys["record_key"].filter(kinds >= COPY).to_pylist(), False)
-    in_conflict = set(keys["record_key"].filter(kinds == CONFLICT).to_pylist())
-    for number, line in enumerate(records.lines(path), 1):
-        try:
-            key = records.record_key(records.parse(line)[0], dataset)
-        except records.BadRecordError:
-            continue
-        if key in in_conflict or seen.get(key):
-            what = "different contents" if key in in_conflict else "the same content"
+    found = rows.append_column("kind", [kinds]).filter(kinds >= COPY).to_pylist()
+    bad = {row["line_number"]: row for row in found}
+    for number, line in enumerate(records.lines(path) if bad else (), 1):
+        if row := bad.get(number):
+            what = "different contents" if row["kind"] == CONFLICT else "the same content"
             detail = f"its key came more than once in one pull, with {what}"
-            yield Quarantined(number, line, "duplicate_key", detail, key)
-        elif key in seen:
-            seen[key] = True
-
-
-def _result(
-    dataset: Dataset, status: str, told: Mapping[str, Any], last: Mapping[str, Any]
-) -> DatasetResult:
-    drift = json.loads(told["drift"])
-    is_news = bool(drift) and told["drift"] != last.get("drift")
-    return DatasetResult(dataset, status, drift=drift, is_drift_news=is_news)
-
-
-@contextmanager
-def _unwrapped(work_dir: Path) -> Iterator[None]:
-    """Raise the error of ours, or of the disk, that dlt wrapped into its own."""
-    with disk_full(work_dir):
-        try:
-            yield
-        except Exception as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, (CollegesError, OSError)):
-                cause = cause.__cause__ or cause.__context__
-            raise cause or error from error
+            yield Quarantined(number, line, "duplicate_key", detail, row["record_key"])

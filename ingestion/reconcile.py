@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bson import Int64
 
 from ingestion import records
+from ingestion import store as stores
 from ingestion.errors import ReconciliationError, StoreError
 from ingestion.load import LoadReport, check_known, load
 from ingestion.lock import Lease
 from ingestion.mongodb import mongodb_errors
 from ingestion.portal import Progress
 from ingestion.registry import Dataset
-from ingestion.store import (
-    INDEX,
-    INSERT_ROWS,
-    LEDGER_COLUMNS,
-    RUN_SIZE,
-    VERSION_COLUMNS,
-    Store,
-    check_complete,
-    written,
-)  # fmt: skip
+from ingestion.store import LEDGER_COLUMNS, VERSION_COLUMNS, Document, Store, written
 from ingestion.warehouse import LEDGER, SCHEMA, Connection, Warehouse
 
 logger = logging.getLogger(__name__)
 
 Sums = dict[int, tuple[int, int]]
 """Run sequence → the number of its versions, and the sum of their hashes."""
+_SUMS = (
+    # As text: the sum has more digits than a number a driver might make of it.
+    "select run_sequence, count(*), cast(sum({hash}) as varchar) from {table} group by 1"
+)
 
 
 def reconcile(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> None:
@@ -48,19 +44,19 @@ def reconcile(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -
     complaints = []
     with warehouse.connect() as raw:
         for dataset in datasets:
-            entries = store.entries(dataset.table, status="finished")
-            ledger = {e["run_sequence"]: written(e) for e in entries if written(e)}
-            ours = _sums_in_store(store, warehouse, dataset, list(ledger))
-            theirs = _sums_in_raw(raw, warehouse, dataset)
+            entries = store.entries(dataset.table)
+            ledger = {e["run_sequence"]: written(e) for e in entries}
+            ours, theirs = _sums_in_store(store, warehouse, dataset, ledger), Sums()
+            if dataset.table in raw.tables:
+                table = f"{SCHEMA}.{dataset.table}"
+                theirs = _sums(raw.rows(_SUMS.format(hash=warehouse.version_hash, table=table)))
             for run in sorted(ledger.keys() | ours.keys() | theirs.keys()):
                 counts = (ledger.get(run, 0), ours.get(run, (0, 0))[0], theirs.get(run, (0, 0))[0])
-                if len(set(counts)) > 1:
-                    complaints.append(
-                        f"{dataset.dataset_id}, run {run}: {counts[0]} versions in the ledger, "
-                        f"{counts[1]} in MongoDB, {counts[2]} in raw"
-                    )
-                elif ours.get(run) != theirs.get(run):
-                    complaints.append(f"{dataset.dataset_id}, run {run}: other versions")
+                told = "{} versions in the ledger, {} in MongoDB, {} in raw".format(*counts)
+                if len(set(counts)) == 1:
+                    told = "other versions" if ours.get(run) != theirs.get(run) else ""
+                if told:
+                    complaints.append(f"{dataset.dataset_id}, run {run}: {told}")
     if complaints:
         raise ReconciliationError(
             "MongoDB and the warehouse's raw schema do not agree. "
@@ -70,43 +66,28 @@ def reconcile(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -
         )
 
 
-def _sums_in_store(store: Store, warehouse: Warehouse, dataset: Dataset, runs: list[int]) -> Sums:
-    if not runs:
+def _sums_in_store(
+    store: Store, warehouse: Warehouse, dataset: Dataset, ledger: dict[int, int]
+) -> Sums:
+    if not any(ledger.values()):
         return {}
     import duckdb
 
     with duckdb.connect() as local:
         local.register("versions", store.read_index(dataset.table))
-        return {
-            run: (count, int(total))
-            for run, count, total in local.execute(
-                f"select run_sequence, count(*), sum({warehouse.version_hash_locally})"  # noqa: S608
-                f" from versions where run_sequence in ({', '.join(map(str, runs))}) group by 1"
-            ).fetchall()
-        }
+        query = _SUMS.format(hash=warehouse.version_hash_locally, table="versions")
+        found = _sums(local.execute(query).fetchall())
+    return {run: sums for run, sums in found.items() if ledger.get(run) or run not in ledger}
 
 
-def _sums_in_raw(raw: Connection, warehouse: Warehouse, dataset: Dataset) -> Sums:
-    if dataset.table not in raw.tables:
-        return {}
-    return {
-        int(run): (int(count), int(total))
-        for run, count, total in raw.rows(
-            # As text: the sum has more digits than a number a driver might make of it.
-            f"select run_sequence, count(*), cast(sum({warehouse.version_hash}) as varchar)"  # noqa: S608
-            f" from {SCHEMA}.{dataset.table} group by 1"
-        )
-    }
+def _sums(rows: list[tuple[Any, ...]]) -> Sums:
+    return {int(run): (int(count), int(total)) for run, count, total in rows}
 
 
 def replay(
-    store: Store,
-    lease: Lease,
-    warehouse: Warehouse,
-    datasets: Sequence[Dataset],
-    work_dir: Path,
+    store: Store, lease: Lease, warehouse: Warehouse, datasets: Sequence[Dataset], work_dir: Path,
     progress: Progress | None = None,
-) -> LoadReport:
+) -> LoadReport:  # fmt: skip
     """Drop the tables of raw and load them anew from MongoDB.
 
     The ledger's rows go first, so that a killed replay leaves tables that count as not loaded.
@@ -115,11 +96,11 @@ def replay(
         StoreError: MongoDB lacks versions of its own ledger; nothing was changed.
         ReconciliationError: raw has runs that this MongoDB does not know; nothing was changed.
     """
-    with warehouse.connect() as raw:
-        loaded = raw.ledger()
     for dataset in datasets:
         store.held(dataset)  # checks that all is there
-        check_known(loaded.get(dataset.table, {}), dataset, store.entries(dataset.table))
+    with warehouse.connect() as raw:
+        entries = store.entries(*(dataset.table for dataset in datasets))
+        check_known(raw.ledger(), datasets, entries)
     with warehouse.connect(writable=True) as raw:
         lease.confirm()
         if LEDGER in raw.tables:
@@ -131,7 +112,7 @@ def replay(
 
 
 def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> int:
-    """Fill an empty MongoDB from a warehouse that was loaded before.
+    """Fill an empty MongoDB from a warehouse that was loaded before; a filled one is left alone.
 
     Without it the next pull would number its runs from 1 and call every record new. Killed
     anywhere, the next run begins again: the ledger is written under another name, and renamed.
@@ -145,90 +126,76 @@ def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> i
     """
     database, coming = store.database, store.database["source_load_coming"]
     with mongodb_errors("look for what MongoDB holds"):
-        held = [d for d in datasets if database[d.table].find_one({}, {"_id": 1})]
-        is_begun = coming.name in database.list_collection_names()
-    if held and not is_begun:
+        names = set(database.list_collection_names())
+        if store.ledger.name in names and store.ledger.find_one({}, {"_id": 1}):
+            return 0
+        held = [d.table for d in datasets if d.table in names and database[d.table].find_one({})]
+    if held and coming.name not in names:
         raise StoreError(
-            f"MongoDB holds versions ({', '.join(d.table for d in held)}) and its ledger, the "
-            "collection `source_load`, is gone: nobody can tell which of them count. Nothing was "
-            "changed. Put it back from a backup of MongoDB; or drop the database, and the next run "
-            "fills it from what the warehouse holds."
+            f"MongoDB holds versions ({', '.join(held)}) and its ledger, the collection "
+            "`source_load`, is gone: nobody can tell which of them count. Nothing was changed. Put "
+            "it back from a backup of MongoDB; or drop the database, and the next run fills it "
+            "from what the warehouse holds."
         )
     with warehouse.connect() as raw:
-        entries = list(_ledger(raw))
+        entries = list(_rows(raw, LEDGER, LEDGER_COLUMNS, "true"))
         if not entries:
             return 0
+        latest, count = max(int(entry["run_sequence"]) for entry in entries), 0
         logger.warning(
             "MongoDB is empty and the warehouse holds %d runs: MongoDB was lost, or is another "
-            "one. Filling it from the warehouse.",
-            len({entry["run_sequence"] for entry in entries}),
-        )
-        count = 0
+            "one. Filling it from the warehouse.", latest,
+        )  # fmt: skip
+        for entry in entries:
+            entry["_id"] = f"{entry['run_sequence']}/{entry['table_name']}"
+            entry["run_sequence"] = Int64(entry["run_sequence"])
         with mongodb_errors("fill MongoDB from the warehouse"):
             coming.delete_many({})
             coming.insert_many(entries)
             for dataset in datasets:
-                mine = [entry for entry in entries if entry["table_name"] == dataset.table]
                 database[dataset.table].delete_many({})
-                if mine and dataset.table in raw.tables:
-                    count += _copy(store, raw, dataset, mine)
+                mine = [entry for entry in entries if entry["table_name"] == dataset.table]
+                count += _copy(store, raw, dataset, mine)
             coming.rename(store.ledger.name)
     logger.warning(
         "MongoDB was filled from the warehouse: %d versions, run %d is the latest. Not in the "
-        "warehouse, and lost: the quarantine, and what was pulled and never loaded.",
-        count, max(entry["run_sequence"] for entry in entries),
+        "warehouse, and lost: the quarantine, and what was pulled and never loaded.", count, latest,
     )  # fmt: skip
     return count
 
 
-def _ledger(raw: Connection) -> Iterator[dict[str, Any]]:
-    """The rows of `raw._source_load` as entries of MongoDB's ledger."""
-    if LEDGER not in raw.tables:
-        return
-    query = f"select {', '.join(LEDGER_COLUMNS)} from {SCHEMA}.{LEDGER} order by run_sequence"  # noqa: S608
-    for row in raw.stream(query):
-        entry = {n: _stored(value) for n, value in zip(LEDGER_COLUMNS, row, strict=True)}
-        yield entry | {
-            "_id": f"{entry['run_sequence']}/{entry['table_name']}",
-            "run_sequence": Int64(entry["run_sequence"]),
-        }
-
-
-def _copy(store: Store, raw: Connection, dataset: Dataset, entries: list[dict[str, Any]]) -> int:
+def _copy(store: Store, raw: Connection, dataset: Dataset, entries: list[Document]) -> int:
     """Copy the committed versions of a raw table into MongoDB; how many."""
-    up_to = max(entry["run_sequence"] for entry in entries)
-    counts: dict[int, int] = {}
-    rows = raw.stream(
-        f"select {', '.join(VERSION_COLUMNS)} from {SCHEMA}.{dataset.table}"  # noqa: S608
-        f" where run_sequence <= {up_to} order by run_sequence, record_key"
-    )
-    while page := list(islice(rows, INSERT_ROWS)):
-        documents = []
-        for row in page:
-            version = {n: _stored(value) for n, value in zip(VERSION_COLUMNS, row, strict=True)}
+    counts: Counter[int] = Counter()
+
+    def versions() -> Iterator[Document]:
+        up_to = max((entry["run_sequence"] for entry in entries), default=0)
+        where = f"run_sequence <= {up_to} order by run_sequence, record_key"
+        for version in _rows(raw, dataset.table, VERSION_COLUMNS, where):
             run, payload = int(version["run_sequence"]), version["payload"]
             del version["run_id"]  # the ledger has it
-            counts[run] = counts.get(run, 0) + 1
-            documents.append({
-                "_id": Int64(run * RUN_SIZE + counts[run]),
-                **version,
-                "run_sequence": Int64(run),
-                "line_hash": payload and records.line_hash(payload.encode(), dataset),
-                "record": payload and records.document(payload),
-            })  # fmt: skip
-        store.insert(dataset.table, documents)
-    wrote = {entry["run_sequence"]: written(entry) for entry in entries if written(entry)}
+            counts[run] += 1
+            line_hash = payload and records.line_hash(payload.encode(), dataset)
+            version |= {"run_sequence": run, "line_hash": line_hash}
+            yield stores.as_version(counts[run], version)
+
+    store.insert(dataset.table, versions())
     try:
-        check_complete(dataset.dataset_id, wrote, counts)
+        stores.check_complete(dataset.dataset_id, entries, counts)
     except StoreError as error:
         raise ReconciliationError(
             "MongoDB is empty, and cannot be filled from the warehouse, which does not hold what "
             f"its own ledger says: {error}"
         ) from error
-    store.versions(dataset.table).create_index(INDEX, name="held")
-    return sum(counts.values())
+    return counts.total()
 
 
-def _stored(value: Any) -> Any:
-    """A timestamp of raw with its zone; anything else as it is."""
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+def _rows(
+    raw: Connection, table: str, columns: dict[str, str], where: str
+) -> Iterator[dict[str, Any]]:
+    """The rows of a table of raw, if there is one, as documents: times with their zone."""
+    if table in raw.tables:
+        query = f"select {', '.join(columns)} from {SCHEMA}.{table} where {where}"  # noqa: S608
+        for row in raw.stream(query):
+            values = (v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for v in row)
+            yield dict(zip(columns, values, strict=True))

@@ -7,12 +7,12 @@ import re
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ingestion.errors import RegistryError
+from ingestion.errors import SettingsError
 
 REGISTRY_FILE = Path(__file__).with_name("datasets.yml")
 
@@ -28,7 +28,6 @@ Types = Annotated[
     Field(min_length=1),
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
 ]
-_M = TypeVar("_M", bound=BaseModel)
 _PLAIN_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -37,10 +36,9 @@ class Portal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    # Prefix of its raw tables and of the variable of its API key, e.g. `opendata_paris`.
     name: Annotated[str, Field(pattern=r"^[a-z](_?[a-z0-9])*$")]
-    """Prefix of its raw tables and of the variable of its API key, e.g. `opendata_paris`."""
     base_url: Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(:\d+)?$")]
-    """Scheme and host, no path."""
 
     @property
     def host(self) -> str:
@@ -62,16 +60,11 @@ class Dataset(BaseModel):
     title: Text
     publisher: Text
     licence: Text
-    where: Text | None = None
-    """ODSQL filter sent with every request; None for the whole dataset."""
-    key: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Fields that together identify a record, in order."""
-    nullable_key: frozenset[str] = frozenset()
-    """Some of the key's fields, which may be missing, null or blank: all that is null there."""
-    fields: Annotated[dict[str, Types], Field(min_length=1)]
-    """Expected field name → the API types it may have."""
-    volume_floor: Annotated[int, Field(ge=0, strict=True)]
-    """Absolute row count below which a pull withdraws nothing."""
+    where: Text | None = None  # ODSQL filter sent with every request
+    key: Annotated[tuple[str, ...], Field(min_length=1)]  # identify a record together, in order
+    nullable_key: frozenset[str] = frozenset()  # of them, those that may be missing, null or blank
+    fields: Annotated[dict[str, Types], Field(min_length=1)]  # expected name → its API types
+    volume_floor: Annotated[int, Field(ge=0, strict=True)]  # below it a pull withdraws nothing
 
     @model_validator(mode="after")
     def _key_is_among_fields(self) -> Dataset:
@@ -110,35 +103,33 @@ def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
         Dataset id → dataset, in the file's order.
 
     Raises:
-        RegistryError: the file is unreadable or an entry is wrong; the message names the entry.
+        SettingsError: the file is unreadable or an entry is wrong; the message names the entry.
     """
+    entry = "the file"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RegistryError(f"Cannot read the dataset registry {path}: {error}") from error
-    try:
-        portals = {
-            name: _checked(Portal, f"portal {name}", {"name": name, **entry})
-            for name, entry in document["portals"].items()
-        }
-        datasets = [
-            _checked(
-                Dataset,
-                f"dataset {entry.get('id', f'number {number}')}",
-                {**entry, "portal": portals.get(entry.get("portal"), entry.get("portal"))},
-            )
-            for number, entry in enumerate(document["datasets"], 1)
-        ]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise RegistryError(
-            f"{path} must have a mapping `portals` and a list `datasets` of mappings."
+        portals: dict[str, Portal] = {}
+        found: dict[str, Dataset] = {}
+        for entry, values in document["portals"].items():
+            portals[entry] = Portal.model_validate({"name": entry, **values})
+        for values in document["datasets"]:
+            entry = values.get("id", "without an id")
+            portal = portals.get(values.get("portal"))
+            dataset = Dataset.model_validate({**values, "portal": portal})
+            if found.setdefault(dataset.table, dataset) is not dataset:
+                raise ValueError("it is listed twice, or would share a table")  # noqa: TRY301
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, problem['loc'])) or 'the entry'}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        )
+        raise SettingsError(f"{path.name}, {entry}: {'; '.join(problems)}.") from error
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read as a registry, a mapping `portals` and a list `datasets` of "
+            f"mappings; at {entry}: {error}"
         ) from error
-    found = {dataset.dataset_id: dataset for dataset in datasets}
-    if len(found) < len(datasets) or not found:
-        raise RegistryError(f"{path.name} lists no dataset, or one twice.")
-    if len({dataset.table for dataset in datasets}) < len(datasets):
-        raise RegistryError(f"{path.name}: two datasets would share a table.")
-    return found
+    return {dataset.dataset_id: dataset for dataset in found.values()}
 
 
 @cache
@@ -150,14 +141,3 @@ def registry() -> dict[str, Dataset]:
 def portals() -> dict[str, Portal]:
     """Portal name → portal, of the project's registry, those with a dataset."""
     return {dataset.portal.name: dataset.portal for dataset in registry().values()}
-
-
-def _checked(model: type[_M], what: str, values: dict[str, Any]) -> _M:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        problems = (
-            f"{'.'.join(map(str, problem['loc'])) or 'the entry'}: {problem['msg']}"
-            for problem in error.errors(include_url=False)
-        )
-        raise RegistryError(f"datasets.yml, {what}: {'; '.join(problems)}.") from error

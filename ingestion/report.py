@@ -10,26 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingestion.pipeline import SYNTHETIC_MARK, Outcome
-from ingestion.profile import in_words
 from ingestion.settings import Settings
 from ingestion.warehouse import open_warehouse
 
 if TYPE_CHECKING:
+    from ingestion.pipeline import Outcome
     from ingestion.pull import DatasetResult
 
 CHANGES = ("new", "changed", "restored", "withdrawn", "quarantined")
-_ANSWERS = (
-    (
-        "Collèges ever seen, and open in the latest school year held",
+_SYNTHETIC = "All of this is the synthetic sample: invented, not Paris."
+_ANSWERS = {
+    "Collèges ever seen, and open in the latest school year held":
         "select count(*), count_if(is_open) from marts.dim_college",
-    ),
-    (
-        "Collèges per school year",
+    "Collèges per school year":
         "select school_year, count(*) from marts.fct_college_school_year"
         " where not is_partial_school_year group by 1 order by 1",
-    ),
-)
+}  # fmt: skip
 
 
 @contextmanager
@@ -39,15 +35,9 @@ def progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress
 
-    columns = (
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
         def advance(what: str, done: int, of: int | None) -> None:
@@ -58,29 +48,20 @@ def progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
 
 def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
     """Print what a command did, where it is, and the first answers."""
+    is_duckdb = settings.target == "duckdb"
+    where = str(settings.warehouse_path) if is_duckdb else open_warehouse(settings).identity
     if as_json:
-        dump(_run_as_dict(outcome, settings))
+        dump(_run_as_dict(outcome) | {"warehouse": where})
         return
     click.secho(_in_a_line(outcome), bold=True, fg="red" if outcome.exit_code else None)
     if outcome.refilled:
         click.echo(f"MongoDB was empty: {outcome.refilled} versions came back from the warehouse.")
     for state, sequence, results in outcome.pulls:
-        source = state or "the live portals"
-        # One line each where there are several; what a pull was like is in `colleges status`.
-        if len(outcome.pulls) > 1:
-            received = sum(result.counts.get("rows_received", 0) for result in results)
-            changes = _changes(results) or "no record changed"
-            click.echo(f"Run {sequence}, {source}: {received} received, {changes}")
-            results = [result for result in results if result.needs_attention]
-        else:
-            click.echo(f"Run {sequence}, {source}:")
-            for status in ("unchanged", "not_recorded"):
-                if names := [r.dataset.dataset_id for r in results if r.status == status]:
-                    click.echo(f"  {status.replace('_', ' ')}: {', '.join(names)}")
+        click.echo(f"Run {sequence}, {state or 'the live portals'}: {_received(results)}")
         for result in results:
-            _show_result(result)
+            _show_result(result, is_only=len(outcome.pulls) == 1)
     if loaded := sum(load.rows_appended for load in outcome.loads):
-        click.echo(f"Loaded {loaded} versions into {_where(settings)}")
+        click.echo(f"Loaded {loaded} versions into {where}")
     took = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in outcome.seconds.items())
     click.echo(f"Took {sum(outcome.seconds.values()):.0f} s ({took}).")
     if outcome.is_built:
@@ -89,65 +70,63 @@ def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
             "`make dashboard`, `make docs`, or any DuckDB client; `colleges status` says what is "
             "held."
         )
-        _show_answers(settings)
-    if (settings.home / SYNTHETIC_MARK).exists():
-        click.secho("All of this is the synthetic sample: invented, not Paris.", fg="yellow")
+        with open_warehouse(settings).connect() as raw:
+            for question, query in _ANSWERS.items():
+                answer = "; ".join(" ".join(map(str, row)) for row in raw.rows(query))
+                click.echo(f"{question}: {answer}")
+    if settings.synthetic_mark.exists():
+        click.secho(_SYNTHETIC, fg="yellow")
 
 
 def _in_a_line(outcome: Outcome) -> str:
-    failed = [result for result in outcome.results if result.status == "failed"]
-    changes = _changes(outcome.results)
     parts = []
-    if failed:
-        parts.append(f"{len(failed)} of {len(outcome.results)} datasets could not be read")
+    if failed := sum(result.status == "failed" for result in outcome.results):
+        parts.append(f"{failed} of {len(outcome.results)} datasets could not be read")
     if outcome.results:
+        changes = _changes(result.counts for result in outcome.results)
         parts.append(f"records: {changes}" if changes else "no record changed")
     if outcome.is_built:
         parts.append("marts built")
-    elif outcome.loads and any(load.rows_appended for load in outcome.loads):
+    elif any(load.rows_appended for load in outcome.loads):
         parts.append("raw loaded")
-    line = "; ".join(parts) or "Nothing to load: the warehouse holds what MongoDB holds"
+    line = "; ".join(parts) or "nothing to load: the warehouse holds what MongoDB holds"
     return f"{line[0].upper()}{line[1:]}."
 
 
-def _changes(results: list[DatasetResult]) -> str:
-    total = {k: sum(result.counts.get(f"rows_{k}", 0) for result in results) for k in CHANGES}
+def _changes(counts: Any) -> str:
+    """What changed, in words, of the sum of several `rows_…`."""
+    counts = [*counts]
+    total = {kind: sum(c.get(f"rows_{kind}") or 0 for c in counts) for kind in CHANGES}
     return ", ".join(f"{rows} {kind}" for kind, rows in total.items() if rows)
 
 
-def _show_result(result: DatasetResult) -> None:
-    received = result.counts.get("rows_received")
-    if received is not None:
-        changes = _changes([result]) or "none changed"
-        click.echo(f"  {result.dataset.dataset_id}: {received} received, {changes}")
-    if result.is_drift_news:
+def _received(results: list[DatasetResult]) -> str:
+    counts = [result.counts for result in results]
+    received = sum(count.get("rows_received", 0) for count in counts)
+    return f"{received} received, {_changes(counts) or 'no record changed'}"
+
+
+def _show_result(result: DatasetResult, *, is_only: bool) -> None:
+    """One dataset's lines; of several pulls only its problems, the rest is in `status`."""
+    name, is_told = result.dataset.dataset_id, is_only and not result.error
+    if is_told:
+        told = _received([result]) if result.counts else result.status.replace("_", " ")
+        click.echo(f"  {name}: {told}")
+    if is_told and result.is_drift_news:
         told = ", ".join(f"{change['field']} {change['kind']}" for change in result.drift)
         click.secho(f"    fields differ from the registry: {told}", fg="yellow")
-    if result.profile_changes:
+    if is_told and result.profile_changes:
+        from ingestion.profile import in_words
+
         click.secho(f"    unlike the pull before: {in_words(result.profile_changes)}", fg="yellow")
-    if problem := result.error or result.withdrawal_refused:
-        name = result.dataset.dataset_id
+    if problem := result.problem:
         click.secho(f"  {problem if problem.startswith(name) else f'{name}: {problem}'}", fg="red")
 
 
-def _where(settings: Settings) -> str:
-    if settings.target == "duckdb":
-        return str(settings.warehouse_path)
-    return open_warehouse(settings).identity
-
-
-def _show_answers(settings: Settings) -> None:
-    with open_warehouse(settings).connect() as raw:
-        for question, query in _ANSWERS:
-            answer = "; ".join(" ".join(map(str, row)) for row in raw.rows(query))
-            click.echo(f"{question}: {answer}")
-
-
-def _run_as_dict(outcome: Outcome, settings: Settings) -> dict[str, Any]:
+def _run_as_dict(outcome: Outcome) -> dict[str, Any]:
     loads = ("rows_appended", "ledger_rows", "newest_run_id")
     results = ("status", "drift", "withdrawal_refused", "error")
     return {
-        "warehouse": _where(settings),
         "is_built": outcome.is_built,
         "exit_code": outcome.exit_code,
         "seconds": outcome.seconds,
@@ -176,20 +155,17 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
         from ingestion.store import Store
 
         with connect(settings) as database:
-            store = Store(database, settings.home)
             status["running"] = database["lease"].find_one({"_id": "store"}, {"token": 0})
-            entries = store.entries()
+            entries = Store(database, settings.home).entries()
             reasons = [{"$group": {"_id": ["$table_name", "$reason"], "rows": {"$sum": 1}}}]
-            quarantined = {
-                tuple(found["_id"]): found["rows"]
-                for found in database["quarantine"].aggregate(reasons)
-            }
+            quarantined = [
+                (*q["_id"], q["rows"]) for q in database["quarantine"].aggregate(reasons)
+            ]
         status["last_run"] = entries[-1] if entries else None
         for table in dict.fromkeys(entry["table_name"] for entry in entries):
-            status["datasets"].append(
-                _dataset_status([e for e in entries if e["table_name"] == table])
-                | {"quarantined": {r: n for (t, r), n in quarantined.items() if t == table}}
-            )
+            dataset = _dataset_status([e for e in entries if e["table_name"] == table])
+            dataset["quarantined"] = {why: rows for t, why, rows in quarantined if t == table}
+            status["datasets"].append(dataset)
     if as_json:
         dump(status)
         return
@@ -203,7 +179,7 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
     for dataset in status["datasets"]:
         _show_dataset_status(dataset)
     if status["last_run"] and status["last_run"]["is_synthetic"]:
-        click.secho("All of this is the synthetic sample: invented, not Paris.", fg="yellow")
+        click.secho(_SYNTHETIC, fg="yellow")
 
 
 def _dataset_status(entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -232,8 +208,7 @@ def _show_dataset_status(dataset: dict[str, Any]) -> None:
                 f"{load['status']}{told}"
             )
     if change := dataset["last_change"]:
-        kinds = [f"{change[f'rows_{k}']} {k}" for k in CHANGES if change.get(f"rows_{k}")]
-        click.echo(f"  last change: run {change['run_sequence']}, {', '.join(kinds)}")
+        click.echo(f"  last change: run {change['run_sequence']}, {_changes([change])}")
     if dataset["quarantined"]:
         reasons = ", ".join(f"{rows} {why}" for why, rows in dataset["quarantined"].items())
         click.secho(f"  kept out, in all pulls: {reasons}", fg="red")

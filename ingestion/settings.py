@@ -3,79 +3,80 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from ingestion.errors import SettingsError
 from ingestion.registry import portals
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
-TARGETS = ("duckdb", "snowflake")
-_SYNTAX = "'\"%?*[]{},:;\\"
-"""Read as syntax in a path by DuckDB's SQL, dlt's format strings, or MongoDB's addresses."""
+_SYNTAX = "'\"%?*[]{},:;\\"  # in a path, to DuckDB's SQL, dlt's formats or MongoDB's addresses
 
 
 @dataclass(frozen=True)
 class Settings:
     """Where state lives and what the run talks to. Secrets are left out of `repr`."""
 
-    home: Path
-    """All local state: embedded MongoDB, `warehouse.duckdb`, working files. Absolute."""
-    target: str
-    """`duckdb` or `snowflake`."""
-    mongodb_uri: str | None = field(default=None, repr=False)
-    """Use this server instead of the embedded one."""
-    api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Portal name → API key (optional; sent as a header, never in a URL)."""
+    home: Path  # all local state: embedded MongoDB, `warehouse.duckdb`, working files
+    target: str  # `duckdb` or `snowflake`
+    mongodb_uri: str | None = field(default=None, repr=False)  # in place of the embedded server
+    api_keys: Mapping[str, SecretStr] = field(default_factory=dict)  # by portal; optional
 
     @property
     def warehouse_path(self) -> Path:
         return self.home / "warehouse.duckdb"
 
+    @property
+    def work_dir(self) -> Path:
+        """For files of a pull and of dlt."""
+        return self.home / "dlt"
+
+    @property
+    def synthetic_mark(self) -> Path:
+        """A file that says that nothing in the home is real."""
+        return self.home / "SYNTHETIC"
+
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read `COLLEGES_HOME`, `COLLEGES_TARGET`, `MONGODB_URI` and `<PORTAL>_API_KEY`.
 
         Raises:
             SettingsError: a value is not one of those allowed.
         """
-        env = os.environ if environ is None else environ
 
-        def read(name: str) -> str | None:
-            value = env.get(name, "").strip()
+        def read(name: str, pattern: str = ".*", wanted: str = "") -> str | None:
             # `docker --env-file` leaves quotes on.
-            if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-                value = value[1:-1].strip()
+            value = environ.get(name, "").strip().strip("'\"").strip()
+            if value and not re.fullmatch(pattern, value, re.DOTALL):
+                raise SettingsError(f"{name} must be {wanted}.")
             return value or None
 
-        target = read("COLLEGES_TARGET") or "duckdb"
-        if target not in TARGETS:
-            raise SettingsError(
-                f"COLLEGES_TARGET is {target!r}; it must be one of {', '.join(TARGETS)}."
-            )
-        keys = {portal.name: read(portal.key_variable) for portal in portals().values()}
+        keys = {
+            portal.name: read(portal.key_variable, "[!-~]+", "printable ASCII without spaces")
+            for portal in portals().values()
+        }
         return cls(
             home=_home(read("COLLEGES_HOME") or "data"),
-            target=target,
+            target=read("COLLEGES_TARGET", "duckdb|snowflake", "duckdb or snowflake") or "duckdb",
             mongodb_uri=read("MONGODB_URI"),
-            api_keys={name: key for name, key in keys.items() if key},
+            api_keys={name: SecretStr(key) for name, key in keys.items() if key},
         )
 
     def prepare_home(self) -> Path:
         """Make the home's folder; a SettingsError says why it cannot be used."""
-        why = None
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
+            self.work_dir.mkdir(parents=True, exist_ok=True)
             if not os.access(self.home, os.W_OK | os.X_OK):
-                why = "no permission to write there"
+                raise PermissionError(0, "no permission to write there")
         except OSError as error:
-            why = error.strerror or str(error)
-        if why:
             raise SettingsError(
-                f"COLLEGES_HOME: {self.home} cannot be used: {why}. Name a folder that you may "
-                "write to."
-            )
+                f"COLLEGES_HOME: {self.home} cannot be used: {error.strerror}. Name a folder that "
+                "you may write to."
+            ) from error
         return self.home
 
 

@@ -6,13 +6,14 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ingestion.errors import SettingsError
-from ingestion.warehouse import Warehouse, say
+from ingestion.warehouse import Warehouse
 
-LOGIN_TIMEOUT_S = 15
-NETWORK_TIMEOUT_S = 60
+_REQUIRED = ("ACCOUNT", "USER", "PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE")
+_OF_A_FAKE = ("HOST", "PORT", "PROTOCOL")  # the account names the real host
+_PLACEHOLDER = re.compile(r"|unset|<.*>|\.\.\.|x{3,}|change[-_ ]?me|(?:your|my)[-_ ].*", re.I)
 
 
 class Snowflake(Warehouse):
@@ -27,15 +28,24 @@ class Snowflake(Warehouse):
         "('0x' || substr(md5(concat(record_key, '|', coalesce(content_hash, ''), '|',"
         " if(content_hash is null, '11', '00'))), 17))::ubigint"
     )
+    says: ClassVar = {
+        r"JWT token|\b39014\d\b|\b39430\d\b": "Snowflake ({where}) did not accept the key pair of "
+        "{USER} ({told}). The key in {PRIVATE_KEY_PATH} is not the one registered for that user, "
+        "or SNOWFLAKE_USER or SNOWFLAKE_ACCOUNT is not theirs: see docs/snowflake.md, `DESC USER`.",
+        r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
+        "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at.",
+        "Could not connect to Snowflake|Name or service|timed out|refused": "Snowflake ({where}) "
+        "did not answer ({told}): no network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is "
+        "misspelt. The next run completes.",
+        "PEM|DER|assword|private key|deserialize|base64": "SNOWFLAKE_PRIVATE_KEY_PATH names "
+        "{PRIVATE_KEY_PATH}, which is no private key in PKCS#8 PEM without a passphrase ({told}).",
+        "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused "
+        "this to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
+        "deploy/snowflake_setup.sql again, which does no harm; the next run completes.",
+        "": "Snowflake ({where}) said: {told}. Nothing is half loaded, and the next run completes.",
+    }
 
-    _REQUIRED = ("ACCOUNT", "USER", "PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE")
-    # Only for a fake; the account names the real host.
-    _OPTIONAL = ("HOST", "PORT", "PROTOCOL")
-    _PLACEHOLDER = re.compile(r"unset|<.*>|\.\.\.|x{3,}|change[-_ ]?me|(?:your|my)[-_ ].*", re.I)
-
-    def __init__(
-        self, environ: Mapping[str, str], purpose: Literal["load", "read"] = "load"
-    ) -> None:
+    def __init__(self, environ: Mapping[str, str], purpose: Literal["load", "read"]) -> None:
         """Read `SNOWFLAKE_ACCOUNT`, `_USER`, `_PRIVATE_KEY_PATH`, `_ROLE`, `_WAREHOUSE` and
         `_DATABASE`; to load, also `_LOADER_ROLE`, which goes before `_ROLE`.
 
@@ -43,86 +53,44 @@ class Snowflake(Warehouse):
             SettingsError: one is missing or a placeholder, or the key file is not there or open
                 to others.
         """
-        given = {name: environ.get(f"SNOWFLAKE_{name}", "").strip() for name in self._REQUIRED}
-        wrong = [
-            f"SNOWFLAKE_{name} is " + (f"still the placeholder {value!r}" if value else "not set")
-            for name, value in given.items()
-            if not value or self._PLACEHOLDER.fullmatch(value)
-        ]
-        if wrong:
+        names = (*_REQUIRED, *_OF_A_FAKE, "LOADER_ROLE")
+        given = {name: environ.get(f"SNOWFLAKE_{name}", "").strip() for name in names}
+        if wrong := [f"SNOWFLAKE_{n}" for n in _REQUIRED if _PLACEHOLDER.fullmatch(given[n])]:
             raise SettingsError(
-                f"{'; '.join(wrong)}. Snowflake takes its account, user, key pair, role, warehouse "
-                "and database from the environment: set them, or COLLEGES_TARGET=duckdb."
+                f"{', '.join(wrong)}: not set, or still a placeholder. Set what .env.example lists "
+                "for Snowflake, or COLLEGES_TARGET=duckdb."
             )
-        self._key = Path(given["PRIVATE_KEY_PATH"]).expanduser()
-        try:
-            mode = self._key.stat().st_mode
-        except OSError as error:
-            raise SettingsError(
-                f"SNOWFLAKE_PRIVATE_KEY_PATH names {self._key}, which cannot be read: "
-                f"{error.strerror}."
-            ) from error
+        key = Path(given["PRIVATE_KEY_PATH"]).expanduser()
+        mode = key.stat().st_mode if key.exists() else 0
         if not stat.S_ISREG(mode) or mode & 0o077:
             raise SettingsError(
-                f"SNOWFLAKE_PRIVATE_KEY_PATH names {self._key}, which must be a file that only its "
-                f"owner can read: `chmod 600 {self._key}`."
+                f"SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which must be a file that only its owner "
+                f"can read: `chmod 600 {key}`."
             )
-        if purpose == "load" and (role := environ.get("SNOWFLAKE_LOADER_ROLE", "").strip()):
-            given["ROLE"] = role
-        self._given = given
-        self._query = {
-            name.lower(): value
-            for name in self._OPTIONAL
-            if (value := environ.get(f"SNOWFLAKE_{name}", ""))
-        }
-        self.identity = f"snowflake:{given['ACCOUNT']}/{given['DATABASE']}".lower()
+        if purpose == "load":
+            given["ROLE"] = given["LOADER_ROLE"] or given["ROLE"]
+        self._given = given | {"PRIVATE_KEY_PATH": str(key)}
+        where = f"{given['ACCOUNT']}/{given['DATABASE']}".lower()
+        self.facts, self.identity = self._given | {"where": where}, f"snowflake:{where}"
 
     def destination(self, *, writable: bool = True) -> Any:  # noqa: ARG002 - its role decides
         import dlt
         from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
 
+        given = self._given
         credentials = SnowflakeCredentials()
-        credentials.host = self._given["ACCOUNT"]
-        credentials.username = self._given["USER"]
-        credentials.private_key_path = str(self._key)
-        credentials.role = self._given["ROLE"]
-        credentials.warehouse = self._given["WAREHOUSE"]
-        credentials.database = self._given["DATABASE"]
+        credentials.host = given["ACCOUNT"]
+        credentials.username = given["USER"]
+        for name in ("PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE"):
+            setattr(credentials, name.lower(), given[name])
         credentials.query = {
-            "login_timeout": LOGIN_TIMEOUT_S,
-            "network_timeout": NETWORK_TIMEOUT_S,
+            "login_timeout": 15,
+            "network_timeout": 60,
             "platform_detection_timeout_seconds": 0,
-            **self._query,
+            "session_parameters": {"QUERY_TAG": "paris_colleges load"},
+            **{name.lower(): given[name] for name in _OF_A_FAKE if given[name]},
         }
         return dlt.destinations.snowflake(
             credentials=credentials,
             keep_staged_files=False,  # of no use after the load
-            query_tag="paris_colleges load",
         )
-
-    def explain(self, error: str) -> str:
-        host = self._query.get("host") or f"{self._given['ACCOUNT']}.snowflakecomputing.com"
-        where, told = self.identity.partition(":")[2], " ".join(error.split())[:500].rstrip(".")
-        return say(
-            _SNOWFLAKE_SAYS, error, where=where, told=told, host=host, key=self._key, **self._given
-        )
-
-
-_AGAIN = "Nothing is half loaded, and the next run completes."
-_SNOWFLAKE_SAYS = {
-    r"JWT token|\b39014\d\b|\b39430\d\b": "Snowflake ({where}) did not accept the key pair of "
-    "{USER} ({told}). The key in {key} is not the one registered for that user, or SNOWFLAKE_USER "
-    "or SNOWFLAKE_ACCOUNT is not theirs: compare `DESC USER` with docs/snowflake.md. Nothing was "
-    "read or written.",
-    r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
-    "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at. Nothing "
-    "was read or written.",
-    "Could not connect to Snowflake backend|Name or service": "{host} did not answer ({told}): no "
-    f"network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is misspelt. {_AGAIN}",
-    "PEM|DER|assword|private key|deserialize": "SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which is "
-    "no private key in PKCS#8 PEM without a passphrase ({told}).",
-    "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused this "
-    "to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
-    f"deploy/snowflake_setup.sql again, which does no harm. {_AGAIN}",
-    "": f"Snowflake ({{where}}) said: {{told}}. {_AGAIN}",
-}

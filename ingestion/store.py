@@ -11,12 +11,13 @@ from __future__ import annotations
 import logging
 import secrets
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
 from bson import Int64
 from bson.errors import BSONError
 from pymongo import ASCENDING, DESCENDING
@@ -25,8 +26,9 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from ingestion.classify import current
-from ingestion.errors import MixedOriginError, StoreError
+from ingestion.errors import SettingsError, StoreError
 from ingestion.mongodb import mongodb_errors
+from ingestion.records import has_long_integer
 from ingestion.registry import Dataset
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ LEDGER_COLUMNS = {
 }  # fmt: skip
 """Column of `raw._source_load` → its type. An entry of MongoDB's ledger has the same fields, and
 beside them what only the next pull needs: `fields_hash`, `registry_fingerprint`, `profile`,
-`profile_changes`, `code_version`."""
+`profile_changes`."""
 
 WRITTEN = ("rows_new", "rows_changed", "rows_restored", "rows_withdrawn")
 """What the versions of a pull add up to."""
@@ -65,27 +67,22 @@ HELD = {
     "record_key": "text", "run_sequence": "bigint", "content_hash": "text", "line_hash": "binary"
 }  # fmt: skip
 """What a pull is compared with; the fields of an index, a record's latest version first."""
-INDEX = [(name, DESCENDING if name == "run_sequence" else ASCENDING) for name in HELD]
+_INDEX = [(name, DESCENDING if name == "run_sequence" else ASCENDING) for name in HELD]
 
 RUN_SIZE = 1 << 32
 """`_id` of a version is its run × this + its number within the run."""
 INSERT_ROWS = 5_000
-MAX_INLINE_BYTES = 15 * 1024 * 1024
-"""A quarantined line that is longer than this when compressed goes into a file."""
+MAX_INLINE_BYTES = 15 * 1024 * 1024  # a quarantined line, compressed; a longer one goes in a file
 
 # What pymongo raises for a document that BSON cannot hold.
 _UNFIT = (BSONError, OverflowError, RecursionError, UnicodeError, OperationFailure)
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """One command that pulls; each dataset it looks at gets an entry in the ledger."""
 
-    sequence: int
-    """Orders all runs of this store and of the warehouse it feeds."""
-    run_id: str
-    """Unique over all stores, e.g. `20261122T081500Z-1f3a9c`."""
-    code_version: str
+    sequence: int  # orders all runs of this store and of the warehouse it feeds
+    run_id: str  # unique over all stores, e.g. `20261122T081500Z-1f3a9c`
 
 
 class Store:
@@ -103,12 +100,7 @@ class Store:
 
     # -- the ledger --
 
-    def is_empty(self) -> bool:
-        """Whether nothing was ever pulled here."""
-        with mongodb_errors("look into the ledger"):
-            return self.ledger.find_one({}, {"_id": 1}) is None
-
-    def begin_run(self, code_version: str) -> Run:
+    def begin_run(self) -> Run:
         """Remove what interrupted runs left, and number the next one."""
         with mongodb_errors("begin a run"):
             for entry in list(self.ledger.find({"status": "running"})):
@@ -122,7 +114,7 @@ class Store:
             greatest += [self.database[t].find_one(sort=[("_id", DESCENDING)]) for t in tables]
         sequence = 1 + max((int(found["run_sequence"]) for found in greatest if found), default=0)
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        return Run(sequence, run_id, code_version)
+        return Run(sequence, run_id)
 
     def begin(self, run: Run, dataset: Dataset) -> Document:
         """Open one dataset's entry of a run, with status `running`."""
@@ -135,7 +127,6 @@ class Store:
             "table_name": dataset.table,
             "status": "running",
             "started_at": _now(),
-            "code_version": run.code_version,
         }
         with mongodb_errors(f"begin the pull of {dataset.dataset_id}"):
             self.ledger.create_index([("dataset", ASCENDING), ("run_sequence", DESCENDING)])
@@ -148,14 +139,13 @@ class Store:
         Raises:
             StoreError: another run took this one for dead; nothing is committed then.
         """
-        finished_at = _now()
         # The clock may have been set back meanwhile.
-        duration_s = max(0.0, (finished_at - entry["started_at"]).total_seconds())
-        values |= {"status": status, "finished_at": finished_at, "duration_s": duration_s}
+        duration_s = max(0.0, (_now() - entry["started_at"]).total_seconds())
+        values |= {"status": status, "finished_at": _now(), "duration_s": duration_s}
         with mongodb_errors(f"close the ledger entry of {entry['dataset']}"):
             if status == "finished":
                 # After the versions: kept up to date while they come, it costs half as much again.
-                self.database[entry["table_name"]].create_index(INDEX, name="held")
+                self.database[entry["table_name"]].create_index(_INDEX, name="held")
             else:
                 self._remove(entry)
             ended = self.ledger.update_one(
@@ -172,29 +162,22 @@ class Store:
         if tables:
             query["table_name"] = {"$in": tables}
         with mongodb_errors("read the ledger"):
-            without = {"profile": 0, "profile_changes": 0}
-            return list(self.ledger.find(query, without, sort=[("run_sequence", ASCENDING)]))
+            return list(self.ledger.find(query, {"profile": 0}, sort=[("run_sequence", ASCENDING)]))
 
     def last_finished(self, dataset: Dataset) -> Document | None:
         """The entry of the latest pull of a dataset that counts."""
+        query = {"dataset": dataset.dataset_id, "status": "finished"}
         with mongodb_errors(f"read the ledger of {dataset.dataset_id}"):
-            return self.ledger.find_one(
-                {"dataset": dataset.dataset_id, "status": "finished"},
-                sort=[("run_sequence", DESCENDING)],
-            )
+            return self.ledger.find_one(query, sort=[("run_sequence", DESCENDING)])
 
     def check_origin(self, *, is_synthetic: bool) -> None:
-        """Make sure that synthetic and real records do not meet.
-
-        Raises:
-            MixedOriginError: the store holds the other kind.
-        """
+        """Raise a SettingsError where synthetic and real records would meet."""
         with mongodb_errors("read the ledger"):
             other = self.ledger.find_one({"status": "finished", "is_synthetic": not is_synthetic})
         if other:
-            kinds = ("synthetic", "real") if other["is_synthetic"] else ("real", "synthetic")
-            raise MixedOriginError(
-                f"This store holds {kinds[0]} records and the portal offers {kinds[1]} ones: they "
+            held, offered = ("real", "synthetic") if is_synthetic else ("synthetic", "real")
+            raise SettingsError(
+                f"This store holds {held} records and the portal offers {offered} ones: they "
                 "must not meet. Set COLLEGES_HOME (or MONGODB_URI) to another place, or empty "
                 "this one with `make clean`."
             )
@@ -214,19 +197,15 @@ class Store:
         """
         from ingestion import arrow
 
-        entries = self.entries(dataset.table)
-        wrote = {int(e["run_sequence"]): written(e) for e in entries if written(e)}
-        table = self.read_index(dataset.table) if wrote else arrow.empty(HELD)
-        counts = count_runs(table)
-        if not wrote:
-            with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
-                stray = self.database[dataset.table].find_one({}, {"run_sequence": 1})
-            counts = {stray["run_sequence"]: 1} if stray else {}
+        entries, table = self.entries(dataset.table), arrow.empty(HELD)
+        with mongodb_errors(f"read the versions of {dataset.dataset_id}"):
+            is_filled = self.database[dataset.table].find_one({}, {"_id": 1})
+        if is_filled:  # else the index would be made before the versions
+            table = self.read_index(dataset.table)
         # Of a run that was taken for dead and wrote on until it noticed: no harm, it never counts.
-        for run in counts.keys() & {e["run_sequence"] for e in entries} - wrote.keys():
-            del counts[run]
-        check_complete(dataset.dataset_id, wrote, counts)
-        return current(table, list(wrote))
+        dead = {entry["run_sequence"] for entry in entries if not written(entry)}
+        counts = {run: count for run, count in count_runs(table).items() if run not in dead}
+        return current(table, check_complete(dataset.dataset_id, entries, counts))
 
     def read_index(self, table: str) -> pa.Table:
         """Of every version what `HELD` names, sorted by record, latest first."""
@@ -235,36 +214,25 @@ class Store:
         from ingestion import arrow
 
         with mongodb_errors(f"read the versions in {table}"):
-            self.database[table].create_index(INDEX, name="held")  # a restored dump may lack it
+            self.database[table].create_index(_INDEX, name="held")  # a restored dump may lack it
             fields = {"_id": 0} | dict.fromkeys(HELD, 1)
             found = arrow.read(
-                self.database[table], HELD, {}, projection=fields, hint="held", sort=INDEX[:2]
+                self.database[table], HELD, {}, projection=fields, hint="held", sort=_INDEX[:2]
             )
             return pa.concat_tables([arrow.empty(HELD), *found])
 
-    def insert(self, table: str, versions: Sequence[Document]) -> None:
-        """Write versions. Where MongoDB cannot hold a `record`, it is null."""
-        collection = self.database[table]
+    def insert(self, table: str, versions: Iterable[Document]) -> None:
+        """Write versions. Where MongoDB cannot hold the record as a document, `record` is null."""
+        collection, left = self.database[table], iter(versions)
         with mongodb_errors(f"write versions to {table}"):
-            for start in range(0, len(versions), INSERT_ROWS):
-                page = versions[start : start + INSERT_ROWS]
+            while page := list(islice(left, INSERT_ROWS)):
                 try:
                     collection.insert_many(page, ordered=False)
                 except _UNFIT as error:
                     if isinstance(error, BulkWriteError) and error.details["writeConcernErrors"]:
                         raise
                     for version in page:
-                        self._insert_alone(collection, version)
-
-    def _insert_alone(self, collection: Collection[Document], version: Document) -> None:
-        for document in (version, version | {"record": None}):
-            try:
-                collection.replace_one({"_id": document["_id"]}, document, upsert=True)
-            except _UNFIT:
-                if document["record"] is None:
-                    raise  # so it is no matter of the record
-            else:
-                return
+                        _insert_alone(collection, version)
 
     def _remove(self, entry: Document) -> None:
         """Remove what the pull of an entry wrote."""
@@ -281,15 +249,14 @@ class Store:
         """Keep lines out, with their bytes as received; how many."""
         count = 0
         with mongodb_errors(f"quarantine lines of {entry['dataset']}"):
-            for line in lines:
+            for count, line in enumerate(lines, 1):  # noqa: B007
                 place = f"{entry['_id']}/{line.line_number}"
                 compressed = zlib.compress(line.line, 6)
-                file = None
-                if len(compressed) > MAX_INLINE_BYTES:
-                    file = f"quarantine/{place.replace('/', '-')}.zlib"
+                is_long = len(compressed) > MAX_INLINE_BYTES
+                file = f"quarantine/{place.replace('/', '-')}.zlib" if is_long else None
                 document = {
                     **{name: entry[name] for name in ("dataset", "table_name", "run_sequence")},
-                    **{name: value for name, value in vars(line).items() if name != "line"},
+                    **{name: value for name, value in line._asdict().items() if name != "line"},
                     "_id": place,
                     "size": len(line.line),
                     "compressed": None if file else compressed,
@@ -300,8 +267,30 @@ class Store:
                 if file:
                     (self._home / file).parent.mkdir(exist_ok=True)
                     (self._home / file).write_bytes(compressed)
-                count += 1
         return count
+
+
+def as_version(number: int, version: Document) -> Document:
+    """A version as MongoDB holds it, by its number within its run."""
+    run, payload = version["run_sequence"], version["payload"]
+    is_exact = payload is not None and not has_long_integer(payload.encode())
+    return version | {
+        "_id": Int64(run * RUN_SIZE + number),
+        "run_sequence": Int64(run),
+        "is_withdrawn": payload is None,
+        "record": orjson.loads(payload) if is_exact else None,
+    }
+
+
+def _insert_alone(collection: Collection[Document], version: Document) -> None:
+    for document in (version, version | {"record": None}):
+        try:
+            collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+        except _UNFIT:
+            if document["record"] is None:
+                raise  # so it is no matter of the record
+        else:
+            return
 
 
 def run_range(first: int, last: int) -> Document:
@@ -320,12 +309,18 @@ def count_runs(versions: pa.Table) -> dict[int, int]:
     return {found["values"]: found["counts"] for found in counts}
 
 
-def check_complete(dataset_id: str, wrote: Mapping[int, int], counts: Mapping[int, int]) -> None:
-    """Compare the versions in MongoDB with its ledger, run by run.
+def check_complete(
+    dataset_id: str, entries: Iterable[Document], counts: Mapping[int, int]
+) -> list[int]:
+    """Compare the numbers of versions that are there with the ledger's, run by run.
+
+    Returns:
+        The runs that wrote a version.
 
     Raises:
         StoreError: they differ.
     """
+    wrote = {int(entry["run_sequence"]): written(entry) for entry in entries if written(entry)}
     lost = [
         f"run {run} wrote {wrote.get(run, 0)} and {counts.get(run, 0)} are there"
         for run in sorted(wrote.keys() | counts.keys())
@@ -338,6 +333,7 @@ def check_complete(dataset_id: str, wrote: Mapping[int, int], counts: Mapping[in
             "MongoDB back from a backup; or drop its database, and the next run fills it again "
             "from what the warehouse holds (docs/runbook.md)."
         )
+    return [*wrote]
 
 
 def _now() -> datetime:

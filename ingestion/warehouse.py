@@ -9,17 +9,20 @@ import os
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ingestion.errors import CollegesError, WarehouseError
+from ingestion.errors import CollegesError, WarehouseError, root_cause
 from ingestion.settings import PROJECT_DIR, Settings
 
 SCHEMA = "raw"
 LEDGER = "_source_load"
+INSERT_ROWS = 100  # in a statement
 
 
 def fresh_pipeline(name: str, destination: Any, dataset_name: str, work_dir: Path) -> Any:
@@ -31,10 +34,8 @@ def fresh_pipeline(name: str, destination: Any, dataset_name: str, work_dir: Pat
         dataset_name: the destination's schema.
         work_dir: for dlt's working files.
     """
-    dlt = _configured_dlt()
     shutil.rmtree(work_dir / name, ignore_errors=True)
-    work_dir.mkdir(parents=True, exist_ok=True)
-    return dlt.pipeline(
+    return _configured_dlt().pipeline(
         pipeline_name=name,
         pipelines_dir=str(work_dir),
         destination=destination,
@@ -71,14 +72,11 @@ class Connection:
     @cached_property
     def tables(self) -> frozenset[str]:
         """The tables of raw, in lower case."""
-        return frozenset(
-            str(name).lower()
-            for (name,) in self.rows(
-                "select table_name from information_schema.tables"  # noqa: S608
-                f" where lower(table_schema) = '{SCHEMA}'"
-                " and table_catalog = current_database()"
-            )
+        found = self.rows(
+            "select lower(table_name) from information_schema.tables where"  # noqa: S608
+            f" lower(table_schema) = '{SCHEMA}' and table_catalog = current_database()"
         )
+        return frozenset(str(name) for (name,) in found)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a small result; `%s` stands for a value."""
@@ -92,7 +90,7 @@ class Connection:
                 yield from fetched
 
     def create(self, table: str, columns: Mapping[str, str]) -> None:
-        """Make an empty table of raw; `columns` are in the words of dlt, which knows the types."""
+        """Make a table of raw, if need be; `columns` are in the words of dlt, which knows types."""
         mapper = self._client.capabilities.get_type_mapper()
         types = (
             f"{name} {mapper.to_destination_type({'name': name, **hint}, {'name': table})}"
@@ -100,11 +98,16 @@ class Connection:
         )
         self.rows(f"create table if not exists {SCHEMA}.{table} ({', '.join(types)})")
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written in it, or nothing."""
+    def insert(self, table: str, names: Collection[str], rows: Iterable[Mapping[str, Any]]) -> None:
+        """Insert rows into a table of raw, all or none; times are written in UTC, without zone."""
+        left, row = iter(rows), f"({', '.join(['%s'] * len(names))})"
         with self._warehouse.explained(), self._client.begin_transaction():
-            yield
+            while page := list(islice(left, INSERT_ROWS)):
+                self.rows(
+                    f"insert into {SCHEMA}.{table} ({', '.join(names)})"  # noqa: S608
+                    f" values {', '.join([row] * len(page))}",
+                    *(_without_zone(values[name]) for values in page for name in names),
+                )
 
     def ledger(self) -> dict[str, dict[int, str]]:
         """Table → run sequence → run id, of what `raw._source_load` says is loaded."""
@@ -119,27 +122,19 @@ class Connection:
 class Warehouse(ABC):
     """What a loader must know about a warehouse."""
 
-    is_metered: ClassVar[bool]
-    """Whether a query alone costs money."""
+    is_metered: ClassVar[bool]  # whether a query alone costs money
+    # SQL: a whole number from a version's columns, equal where they are; and for DuckDB the same
+    # from `record_key` and `content_hash` out of MongoDB.
     version_hash: ClassVar[str]
-    """SQL: a whole number from a version's columns, equal where they are."""
     version_hash_locally: ClassVar[str]
-    """SQL for DuckDB: the same from `record_key` and `content_hash` out of MongoDB."""
-    identity: str
-    """Names the warehouse, without any secret."""
+    identity: str  # names the warehouse, without any secret
+    stamp = ""  # differs once something other than this program may have written there
+    says: ClassVar[Mapping[str, str]]  # found in a driver's error → what it means, what to do
+    facts: Mapping[str, Any]  # for these sentences
 
     @abstractmethod
     def destination(self, *, writable: bool = True) -> Any:
         """The dlt destination."""
-
-    @abstractmethod
-    def explain(self, error: str) -> str:
-        """What the text of a driver's error means, and what to do about it."""
-
-    @property
-    def stamp(self) -> str:
-        """Differs once something other than this program may have written there."""
-        return ""
 
     @contextmanager
     def connect(self, *, writable: bool = False) -> Iterator[Connection]:
@@ -167,16 +162,18 @@ class Warehouse(ABC):
         except CollegesError:
             raise
         except Exception as error:
-            cause: BaseException = error
-            while (deeper := cause.__cause__ or cause.__context__) is not None:
-                cause = deeper
+            cause = root_cause(error)
             text = str(getattr(cause, "failed_message", None) or cause)
-            raise WarehouseError(self.explain(text)) from error
+            tried = ((re.search(pattern, text), said) for pattern, said in self.says.items())
+            found, said = next((found, said) for found, said in tried if found)
+            told = " ".join(text.split())[:500].rstrip(".")
+            message = said.format(*found.groups(), told=told, **self.facts)
+            raise WarehouseError(message) from error
 
 
 def open_warehouse(
     settings: Settings,
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
     *,
     purpose: Literal["load", "read"] = "load",
 ) -> Warehouse:
@@ -184,7 +181,7 @@ def open_warehouse(
 
     Args:
         settings: which one, and where state lives.
-        environ: where Snowflake's settings are read; default the process's environment.
+        environ: where Snowflake's settings are read.
         purpose: write `raw`, or read what dbt made of it; Snowflake may have a role for each.
 
     Raises:
@@ -193,8 +190,11 @@ def open_warehouse(
     if settings.target == "snowflake":
         from ingestion.snowflake import Snowflake
 
-        return Snowflake(os.environ if environ is None else environ, purpose)
+        return Snowflake(environ, purpose)
     return DuckDb(settings.warehouse_path)
+
+
+_IN_USE = "another run, dbt, a notebook or a DuckDB shell. Let it end or close it, then run again."
 
 
 class DuckDb(Warehouse):
@@ -205,17 +205,27 @@ class DuckDb(Warehouse):
     version_hash_locally = (
         "hash(record_key, content_hash, content_hash is null, content_hash is null)"
     )
+    says: ClassVar = {
+        r"held in (.+?) \(PID (\d+)\)": f"{{path}} is in use by process {{1}} ({{0}}): {_IN_USE}",
+        "ould not set lock|Conflicting lock": f"{{path}} is in use by another process: {_IN_USE}",
+        "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is "
+        "full (or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free "
+        "some space and run again.",
+        "database file with version|newer|not a valid DuckDB|orrupt|checksum": "{path} is damaged, "
+        "or was written by another version of DuckDB ({told}). Use that version, or put it back "
+        "from a backup; or move it away and run `colleges load`, which makes a new one (snapshots "
+        "begin anew).",
+        "": "The warehouse {path} said: {told}.",
+    }
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.facts = path, {"path": path}
         self.identity = f"duckdb:{path}"
 
     @property
-    def stamp(self) -> str:
-        if not self.path.exists():
-            return "no file"
-        found = self.path.stat()
-        return f"{found.st_mtime_ns}/{found.st_size}"
+    def stamp(self) -> str:  # type: ignore[override]
+        found = self.path.stat() if self.path.exists() else None
+        return f"{found.st_mtime_ns}/{found.st_size}" if found else "no file"
 
     def destination(self, *, writable: bool = True) -> Any:
         import dlt
@@ -225,43 +235,15 @@ class DuckDb(Warehouse):
             import duckdb
 
             return dlt.destinations.duckdb(credentials=duckdb.connect(":memory:"))
+        # Rows carry their order in run_sequence; in file order they load half as fast. And by
+        # default DuckDB takes most of the machine's memory.
+        options = {"preserve_insertion_order": False, "memory_limit": "1GB"}
         return dlt.destinations.duckdb(
             credentials=DuckDbCredentials(
-                str(self.path),
-                read_only=not writable,
-                global_config={
-                    # Rows carry their order in run_sequence; in file order they load half as fast.
-                    "preserve_insertion_order": False,
-                    # Enough for any number of rows; by default DuckDB takes most of the machine.
-                    "memory_limit": "1GB",
-                },
+                str(self.path), read_only=not writable, global_config=options
             )
         )
 
-    def explain(self, error: str) -> str:
-        holder = re.search(r"held in (.+?) \(PID (\d+)\)", error)
-        who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
-        told = next((line.strip() for line in error.splitlines() if line.strip()), "nothing")
-        return say(_DUCKDB_SAYS, error, path=self.path, who=who, told=told[:500].rstrip("."))
 
-
-_ANEW = "move it away and run `colleges load`, which makes a new one (snapshots begin anew)."
-_DUCKDB_SAYS = {
-    "ould not set lock|Conflicting lock": "{path} is in use by {who}: another run, dbt, a notebook "
-    "or a DuckDB shell. Let it end or close it, then run again.",
-    "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is full "
-    "(or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free some space "
-    "and run again.",
-    "database file with version|newer": "{path} was written by another version of DuckDB ({told}). "
-    f"Use that version, or {_ANEW}",
-    "not a valid DuckDB database|orrupt|checksum": "{path} is damaged or no DuckDB database "
-    f"({{told}}). Put it back from a backup; or {_ANEW}",
-    "ermission denied": "{path} may not be read or written by this user ({told}).",
-    "": "The warehouse {path} said: {told}.",
-}
-"""Found in an error → what to tell."""
-
-
-def say(table: Mapping[str, str], error: str, **facts: Any) -> str:
-    """The first sentence whose pattern is found in an error."""
-    return next(said for found, said in table.items() if re.search(found, error)).format(**facts)
+def _without_zone(value: Any) -> Any:
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value

@@ -13,13 +13,8 @@
         {{ return(relation) }}
     {%- endif -%}
 
-    {%- set as_read = [] -%}
     {%- set typed_nulls = [] -%}
     {%- for column in (columns or version_columns()) -%}
-        {%- do as_read.append(
-            json_from_text('payload') ~ ' as payload'
-            if column.name == 'payload' else column.name
-        ) -%}
         {%- do typed_nulls.append('cast(null as ' ~ column.data_type ~ ') as ' ~ column.name) -%}
     {%- endfor -%}
 
@@ -29,6 +24,8 @@
     {%- elif columns or json_from_text('payload') | trim == 'payload' -%}
         {{ return(relation) }}
     {%- endif -%}
-    {{ return('(select ' ~ as_read | join(', ') ~ ' from ' ~ relation ~ ') as parsed') }}
+    {#- not a list of columns: a unit test's fixture need not have all of them -#}
+    {%- set as_read = json_from_text('payload') ~ ' as payload' -%}
+    {{ return('(select * replace (' ~ as_read ~ ') from ' ~ relation ~ ') as parsed') }}
 
 {%- endmacro %}

@@ -81,8 +81,13 @@ def build(
         python: interpreter of the environment to build with.
     """
     target = work / name
+    parsed = target / "partial_parse.msgpack"
+    # The base's files lie elsewhere each time; those of the working tree do not.
+    kept = parsed.read_bytes() if name == "pr" and parsed.exists() else b""
     shutil.rmtree(target, ignore_errors=True)
     write_profile(target, warehouse)
+    if kept:
+        parsed.write_bytes(kept)
     side = _Building(project, name, target, python)
     side.build(test=test)
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from review.build import Side
+from review.column_lineage import column_readers
 from review.definitions import definition_changes
 from review.findings import BuildTime, ColumnChange, Comparison, RawChange, RowCount, ValueDiff
 from review.lineage import contracts, docs, edited_parts, lineage, readers, undocumented
@@ -15,6 +16,9 @@ from review.values import diff_table
 
 if TYPE_CHECKING:
     import duckdb
+
+FOLLOWED = 12
+"""Columns whose readers are looked for; one that half of the models read takes some seconds."""
 
 
 def compare(
@@ -71,6 +75,7 @@ def compare(
         rows=sorted(row_counts(connection, before, after), key=marts_first),
         columns=sorted(columns, key=lambda c: (not c.is_mart, c.model, c.kind, c.before)),
         values=sorted(values, key=marts_first),
+        column_readers=_column_readers(before, columns),
         contracts=contracts(before, after, columns),
         keys_lost=[
             after.nodes[i]["name"]
@@ -99,6 +104,20 @@ def compare(
             for i, seconds in pr.seconds.items()
         ],
     )
+
+
+def _column_readers(
+    before: Tables, changes: Sequence[ColumnChange]
+) -> dict[str, dict[str, list[str]]]:
+    """Of the first columns that are no longer what they were; those of marts come first."""
+    ids = {node["name"]: unique_id for unique_id, node in before.nodes.items()}
+    changed = sorted((c for c in changes if c.kind != "added"), key=lambda c: not c.is_mart)
+    found = {}
+    for change in changed[:FOLLOWED]:
+        column = change.before.split(" ")[0]
+        if who := column_readers(before, ids[change.model], column):
+            found[f"{change.model}.{column}"] = who
+    return found
 
 
 def _without_effect(

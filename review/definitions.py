@@ -7,10 +7,11 @@ snapshot that no longer keeps what it kept. Each change is one line, before → 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from review.before_after import at, difference, first_difference, flat, meant, sql, text
 from review.build import Manifest, Side
 
 
@@ -133,11 +134,11 @@ def _tests(old: Manifest, new: Manifest) -> Iterator[DefinitionChange]:
             values = [_option(side["config"].get(option), usual) for side in (test, other)]
             if values[0] != values[1]:
                 loses = "" if _is_stricter(option, values[1], usual) else "check loosened"
-                shown = _text(values[0]), _text(values[1])
+                shown = text(values[0]), text(values[1])
                 yield DefinitionChange("test", name, option, *shown, loses)
-        if not test.get("test_metadata") and _sql(test) != _sql(other):
+        if not test.get("test_metadata") and sql(test) != sql(other):
             yield DefinitionChange(
-                "test", name, "SQL", *_first_difference(_sql(test), _sql(other)), "check changed"
+                "test", name, "SQL", *first_difference(sql(test), sql(other)), "check changed"
             )
 
 
@@ -169,7 +170,7 @@ def _place(node: Mapping[str, Any]) -> tuple[str, str, str]:
 def _arguments(node: Mapping[str, Any]) -> str:
     kwargs = (node.get("test_metadata") or {"kwargs": {}})["kwargs"]
     given = {name: value for name, value in kwargs.items() if name not in {"model", "column_name"}}
-    return ", ".join(f"{name}={_text(value)}" for name, value in sorted(given.items()))
+    return ", ".join(f"{name}={text(value)}" for name, value in sorted(given.items()))
 
 
 def _option(value: Any, usual: Any) -> Any:
@@ -198,7 +199,7 @@ def _test_macros(old: Manifest, new: Manifest) -> Iterator[DefinitionChange]:
         if other is None:
             yield DefinitionChange("test macro", label, "removed", loses="check gone")
         else:
-            difference = _first_difference(macro["macro_sql"], other["macro_sql"])
+            difference = first_difference(macro["macro_sql"], other["macro_sql"])
             yield DefinitionChange("test macro", label, "SQL", *difference, "check changed")
 
 
@@ -214,7 +215,7 @@ def _unit_tests(old: Manifest, new: Manifest) -> Iterator[DefinitionChange]:
             if test[part] != other[part]:
                 rows = [_rows_of(side[part]) for side in (test, other)]
                 yield DefinitionChange(
-                    "unit test", name, part, *_first_difference(*rows), loses=loses
+                    "unit test", name, part, *first_difference(*rows), loses=loses
                 )
     for unique_id, test in new["unit_tests"].items():
         if unique_id not in old["unit_tests"]:
@@ -223,7 +224,7 @@ def _unit_tests(old: Manifest, new: Manifest) -> Iterator[DefinitionChange]:
 
 def _rows_of(part: Any) -> str:
     if isinstance(part, Mapping) and isinstance(part.get("rows"), list):
-        return "\n".join(_text(row) for row in part["rows"])
+        return "\n".join(text(row) for row in part["rows"])
     return json.dumps(part, indent=1, ensure_ascii=False, sort_keys=True)
 
 
@@ -243,10 +244,10 @@ def _tables(old: Manifest, new: Manifest) -> Iterator[DefinitionChange]:
             loses = ""
             if kind == "snapshot" and option in _SNAPSHOT_OPTIONS:
                 loses = "snapshot whose history cannot be rebuilt"
-            shown = _text(values[0]), _text(values[1])
+            shown = text(values[0]), text(values[1])
             yield DefinitionChange(kind, node["name"], option, *shown, loses)
         if kind == "snapshot" and node.get("raw_code", "").split() != other["raw_code"].split():
-            change = _first_difference(_sql(node), _sql(other))
+            change = first_difference(sql(node), sql(other))
             yield DefinitionChange(kind, node["name"], "SQL", *change)
 
 
@@ -260,12 +261,12 @@ def _sections(old: Manifest, new: Manifest) -> Iterator[DefinitionChange]:
                 yield DefinitionChange(kind, name, "removed", loses=_GONE.get(kind, ""))
                 continue
             for path, called in parts.items():
-                values = [_meant(_at(side, path)) for side in (thing, other)]
+                values = [meant(at(side, path)) for side in (thing, other)]
                 if values[0] != values[1]:
                     loses = cost
                     if called == "reads" and set(values[0]) - set(values[1]):
                         loses = "exposure that names fewer tables"
-                    yield DefinitionChange(kind, name, called, *_difference(*values), loses)
+                    yield DefinitionChange(kind, name, called, *difference(*values), loses)
         for unique_id, thing in after.items():
             if unique_id not in before:
                 yield DefinitionChange(kind, _name(thing), "new")
@@ -276,80 +277,12 @@ def _name(thing: Mapping[str, Any]) -> str:
     return f"{source}.{thing['name']}" if source else str(thing["name"])
 
 
-def _at(thing: Mapping[str, Any], path: str) -> Any:
-    value: Any = thing
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def _meant(value: Any) -> Any:
-    """Without what is empty, a description, or written by dbt alone."""
-    silent = {"description", "label", "config", "doc_blocks", "unrendered_config", "metadata"}
-    if isinstance(value, Mapping):
-        kept = {k: _meant(v) for k, v in value.items() if k not in silent}
-        return {k: v for k, v in kept.items() if v not in (None, [], {}, False)}
-    if isinstance(value, list):
-        return [_meant(item) for item in value]
-    return value
-
-
 def _settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[DefinitionChange]:
     """``dbt_project.yml``: variables, flags, configuration by folder."""
-    before, after = _flat(old), _flat(new)
+    before, after = flat(old), flat(new)
     for path in [*before, *(path for path in after if path not in before)]:
         values = before.get(path), after.get(path)
         if values[0] != values[1]:
             kind = "variable" if path.startswith("vars.") else "setting"
             name = path.removeprefix("vars.") if kind == "variable" else path
-            yield DefinitionChange(kind, name, "value", *map(_text, values))
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return {
-            k: v for key, item in value.items() for k, v in _flat(item, f"{path}.{key}").items()
-        }
-    return {path.lstrip("."): value}
-
-
-def _difference(old: Any, new: Any) -> tuple[str, str]:
-    """The parts that differ alone, so that a long list or formula stays readable."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        before, after = _flat(old), _flat(new)
-        paths = [p for p in {**before, **after} if before.get(p) != after.get(p)]
-        if len(paths) == 1:
-            return _text(before.get(paths[0])), _text(after.get(paths[0]))
-        shown = [
-            ", ".join(f"{p}: {_text(side[p])}" for p in paths if p in side)
-            for side in (before, after)
-        ]
-        return shown[0], shown[1]
-    if isinstance(old, list) and isinstance(new, list):
-        lost, gained = [i for i in old if i not in new], [i for i in new if i not in old]
-        return _names(lost), _names(gained)
-    return _text(old), _text(new)
-
-
-def _names(values: Sequence[Any]) -> str:
-    return ", ".join(v.split(".", 2)[-1] if isinstance(v, str) else _text(v) for v in values)
-
-
-def _first_difference(old: str, new: str) -> tuple[str, str]:
-    """The lines from the first to the last that differ, on each side."""
-    a, b = [[line.strip() for line in text.splitlines() if line.strip()] for text in (old, new)]
-    while a and b and a[0] == b[0]:
-        a, b = a[1:], b[1:]
-    while a and b and a[-1] == b[-1]:
-        a, b = a[:-1], b[:-1]
-    return "\n".join(a), "\n".join(b)
-
-
-def _sql(node: Mapping[str, Any]) -> str:
-    return str(node.get("raw_code") or "")
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield DefinitionChange(kind, name, "value", *map(text, values))

@@ -147,6 +147,9 @@ class Comparison:
     """``model.column`` without a value in any row, new or with values on the base."""
     without_effect: Sequence[str] = ()
     """Edited in a way that may change rows, and neither it nor what reads it has other ones."""
+    column_readers: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """Column removed, renamed or retyped, as ``table.column`` → table that reads it → which of its
+    columns are made of it."""
     unstable: Sequence[str] = ()
     """Tables whose query, run again, gives other rows."""
     raw: Sequence[RawChange] = ()

@@ -1,4 +1,4 @@
-"""Who names a column that is no longer what it was: models after it, and code outside dbt."""
+"""Who names a column that is no longer what it was, beside SQL: yml after it, code outside dbt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from review.processes import ReviewError, git
 
 OUTSIDE = ("dashboard", "docs_site", "docs", "orchestration", "deploy", "README.md")
 """Where code or text that reads marts stands."""
-OWN_SUFFIXES = (".sql", ".yml")
+OWN_SUFFIXES = (".yml",)
+"""Metrics, unit tests, arguments of tests; SQL is read by `review.column_lineage`."""
 
 
 def mentions(
@@ -19,7 +20,7 @@ def mentions(
 ) -> dict[str, list[str]]:
     """Column removed, renamed or retyped → where it is named, as ``file:line``.
 
-    A name is looked for as a word: in the models that come after the table, and in the folders
+    A name is looked for as a word: in the yml of what comes after the table, and in the folders
     that read marts. That it is the same column is for the reader to see.
     """
     found = {}

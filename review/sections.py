@@ -206,6 +206,15 @@ def _docs(coverage: Coverage) -> str:
     return f"{coverage.described:,} of {coverage.total:,}{share}"
 
 
+def _reading(who: Mapping[str, Sequence[str]]) -> list[str]:
+    """A table that reads the column, and which of its own columns are made of it."""
+    said = [
+        f"{code(table)} ({f'for {listed(made)}' if made else 'in a join, a filter or an order'})"
+        for table, made in who.items()
+    ]
+    return [*said[:SHOWN], *([f"{len(said) - SHOWN} more"] if len(said) > SHOWN else [])]
+
+
 def readers(found: Comparison, mentions: Mapping[str, Sequence[str]]) -> str:
     lines = [
         f"- {kind} {code(name)}: {listed(via)}"
@@ -213,6 +222,10 @@ def readers(found: Comparison, mentions: Mapping[str, Sequence[str]]) -> str:
         for name, via in readers.items()
     ]
     lines = [
+        *(
+            f"- {code(column, 120)} is read by {', '.join(_reading(who))}"
+            for column, who in found.column_readers.items()
+        ),
         *(
             f"- {code(column, 120)} is named in {listed(where)}"
             for column, where in mentions.items()

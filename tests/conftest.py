@@ -18,6 +18,32 @@ from ingestion.mongodb import connect
 from ingestion.settings import PROJECT_DIR, Settings
 from sandbox.mongod import embedded
 
+LONGEST = (
+    "tests/snowflake/test_pipeline.py",
+    "tests/faults/test_kill.py",
+    "tests/docs_site/test_site.py",
+    "tests/snowflake/test_check.py",
+    "tests/end_to_end/test_recorded_states.py",
+    "tests/review/test_project.py",
+    "tests/review/test_report.py",
+    "tests/lint/test_seeded_faults.py",
+    "tests/dashboard/test_page.py",
+    "tests/faults/test_marts.py",
+    "tests/faults/test_servers.py",
+    "tests/faults/test_replay.py",
+    "tests/end_to_end/test_snapshot_agrees.py",
+    "tests/end_to_end/test_new_dataset.py",
+    "tests/lint/test_partial_parsing.py",
+    "tests/review/test_branches.py",
+)
+"""Files that take a minute and more. They begin, so that no worker is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; all others stay in their order."""
+    rank = {PROJECT_DIR / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:

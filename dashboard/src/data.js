@@ -1,4 +1,5 @@
 // The exported document, indexed for drawing. Nothing is measured here.
+import { MEASURES } from "./measures.js";
 
 export async function load(url) {
   const response = await fetch(url);
@@ -11,14 +12,20 @@ const by = (rows, ...names) => new Map(rows.map((row) => [key(...names.map((name
 const group = (rows, name) => Map.groupBy(rows, (row) => row[name]);
 
 export class Store {
-  constructor(document) {
+  constructor(written) {
+    const document = unpacked(written);
     this.document = document;
-    this.colleges = document.colleges;
+    for (const source of document.sources)
+      for (const name of ["publisher", "title"]) source[name] = source[name].replaceAll("'", "’");
+    this.colleges = document.colleges.map((college) => ({
+      ...college,
+      display_name: college.display_name ?? college.college_name,
+    }));
     this.arrondissements = document.arrondissements;
     this.changes = document.changes;
     this.portalEdits = document.portal_edits;
-    this.college = new Map(document.colleges.map((college) => [college.college_id, college]));
-    this.position = new Map(document.colleges.map((college, index) => [college.college_id, index]));
+    this.college = new Map(this.colleges.map((college) => [college.college_id, college]));
+    this.position = new Map(this.colleges.map((college, index) => [college.college_id, index]));
     this.schoolYear = by(document.college_school_years, "college_id", "school_year");
     this.neighbourhood = by(document.neighbourhoods, "college_id", "school_year");
     this.result = by(document.results, "college_id", "school_year");
@@ -36,9 +43,38 @@ export class Store {
     return this.document.is_synthetic;
   }
 
-  // The year the page opens with: the latest the city's list is held of.
+  // The latest the city's list is held of.
   get latestYear() {
     return this.years.findLast((year) => year.isHeld)?.school_year ?? this.years.at(-1)?.school_year;
+  }
+
+  // The latest a measure is published of; null where it never is.
+  latest(measure) {
+    return this.years.findLast(measure.isAvailable)?.school_year ?? null;
+  }
+
+  // Of which year a row tells a measure: its own, or each measure's latest.
+  yearOf(row, measure) {
+    return this.year(row.isLatest ? this.latest(measure) : row.school_year);
+  }
+
+  // What is asked for, else the first that is published of the school year, or at all.
+  measure(id, schoolYear = null) {
+    const year = this.year(schoolYear);
+    const isPublished = (measure) => (year ? measure.isAvailable(year) : this.latest(measure));
+    return MEASURES.find((measure) => measure.id === id) ?? MEASURES.find(isPublished) ?? MEASURES[0];
+  }
+
+  // The session of the brevet and the school year from which on results are held.
+  get firstResult() {
+    return this.document.results.reduce(
+      (first, row) => (!first || row.session < first.session ? row : first),
+      null,
+    );
+  }
+
+  nameOf(id) {
+    return this.college.get(id).display_name;
   }
 
   year(schoolYear) {
@@ -46,13 +82,28 @@ export class Store {
   }
 
   // One row a collège of the school year. In a year without the city's list: the collèges the
-  // ministry speaks of, where they stood last.
-  rows(schoolYear) {
+  // ministry speaks of, where they stood last. Without a year: those of the latest list, with the
+  // latest that is published of each measure.
+  rows(schoolYear = null) {
     if (!this.rowsByYear.has(schoolYear)) {
-      const rows = this.colleges.map((college) => this.row(college, schoolYear)).filter(Boolean);
+      const rows = this.colleges
+        .map((college) => (schoolYear ? this.row(college, schoolYear) : this.latestRow(college)))
+        .filter(Boolean);
       this.rowsByYear.set(schoolYear, rows);
     }
     return this.rowsByYear.get(schoolYear);
+  }
+
+  latestRow(college) {
+    const row = this.row(college, this.latestYear);
+    if (!row) return null;
+    const of = (table, id) => table.get(key(college.college_id, this.latest(this.measure(id))));
+    return {
+      ...row,
+      isLatest: true,
+      result: of(this.result, "success"),
+      social: of(this.socialPosition, "ips"),
+    };
   }
 
   row(college, schoolYear) {
@@ -66,6 +117,7 @@ export class Store {
       ...(place ?? college),
       college_id: id,
       school_year: schoolYear,
+      display_name: college.display_name,
       uai: college.uai,
       is_open: college.is_open,
       last_school_year: college.last_school_year,
@@ -108,16 +160,10 @@ export class Store {
       .slice(0, count);
   }
 
-  // What the portal did to the records that bear a name the collège has had.
+  // What the portal did to the records of the city's list that are the collège's.
   editsOf(id) {
-    const names = new Set(
-      this.document.college_school_years
-        .filter((row) => row.college_id === id)
-        .map((row) => row.college_name),
-    );
     return this.portalEdits.filter(
-      (edit) =>
-        edit.dataset === "etablissements-scolaires-colleges" && names.has(recordName(edit.record_key)),
+      (edit) => edit.dataset === "etablissements-scolaires-colleges" && edit.college_id === id,
     );
   }
 
@@ -128,11 +174,31 @@ export class Store {
   }
 }
 
+// Tables are written as their column names once and a list a row, texts that repeat once in `codes`.
+export const unpacked = (document) =>
+  Object.fromEntries(
+    Object.entries(document).map(([name, content]) => [
+      name,
+      content?.columns && content?.rows ? unpackedTable(content) : content,
+    ]),
+  );
+
+function unpackedTable({ columns, codes, rows }) {
+  const texts = columns.map((column) => codes[column]);
+  return rows.map((row) =>
+    Object.fromEntries(
+      columns.map((column, index) => {
+        const value = row[index];
+        return [column, texts[index] && value !== null ? texts[index][value] : value];
+      }),
+    ),
+  );
+}
+
 // "17-18" for "2017-2018", where there is little room.
 export const shortYear = (schoolYear) => schoolYear.replace(/\d\d(\d\d)-\d\d(\d\d)/, "$1-$2");
 
 export const recordParts = (recordKey) => JSON.parse(recordKey).map(String);
-const recordName = (recordKey) => recordParts(recordKey)[0];
 
 function describeYears({ school_years, college_school_years, results, social_positions }) {
   const places = group(college_school_years, "school_year");

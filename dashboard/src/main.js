@@ -5,6 +5,8 @@ import { chosenLanguage, createLanguage } from "./i18n/index.js";
 import { createShell } from "./shell.js";
 import { Sectors } from "./sectors.js";
 import { format, linkTo, parse } from "./state.js";
+import { createView as anomalies } from "./views/anomalies.js";
+import { createView as arrondissements } from "./views/arrondissements.js";
 import { createView as changes } from "./views/changes.js";
 import { createView as college } from "./views/college.js";
 import { createView as compare } from "./views/compare.js";
@@ -13,7 +15,17 @@ import { createView as map } from "./views/overview.js";
 import { createView as sector } from "./views/sector.js";
 import { createView as sources } from "./views/sources.js";
 
-const VIEWS = { map, sector, distances, changes, compare, college, sources };
+const VIEWS = {
+  map,
+  sector,
+  arrondissements,
+  distances,
+  changes,
+  anomalies,
+  compare,
+  college,
+  sources,
+};
 
 function start(store) {
   let state = parse(location.hash);
@@ -30,7 +42,8 @@ function start(store) {
       store,
       sectors,
       state: () => state,
-      year: () => (store.year(state.params.year) ? state.params.year : store.latestYear),
+      // The school year the address asks for; null: each measure's latest.
+      year: () => (store.year(state.params.year) ? state.params.year : null),
       link: (name, id, params) => linkTo(state, name, id, params),
       change,
     };
@@ -96,7 +109,13 @@ try {
 } catch (error) {
   const { t } = createLanguage(chosenLanguage(parse(location.hash).params));
   document.body.replaceChildren(
-    h("main", {}, h("p", { class: "notice" }, t("page.failed", { error: error.message }))),
+    h(
+      "main",
+      {},
+      h("h1", {}, t("page.title")),
+      h("p", { class: "notice", role: "alert" }, t("page.failed")),
+      h("p", {}, h("button", { type: "button", onclick: () => location.reload() }, t("page.reload"))),
+    ),
   );
   throw error;
 }

@@ -2,16 +2,6 @@
 
 export const MEASURES = [
   {
-    id: "nearest",
-    definition: "fct_college_neighbourhood.nearest_km",
-    tables: ["neighbourhoods"],
-    value: (row) => row.nearest_km,
-    paris: "mean_nearest_km",
-    format: (context, value) => context.kilometres(value),
-    isAvailable: (year) => year.isHeld,
-    whyMissing: (row) => (row.is_place_borrowed ? "why.no_list" : "why.no_neighbour"),
-  },
-  {
     id: "success",
     definition: "fct_college_result.success_rate_pct",
     tables: ["results"],
@@ -30,7 +20,7 @@ export const MEASURES = [
     format: (context, value) => context.points(value),
     pivot: 0,
     isAvailable: (year) => year.hasResults,
-    whyMissing: (row, year) => (row.result ? "why.no_value_added" : whyNoResult(row, year)),
+    whyMissing: (row, year, store) => (row.result ? "why.no_value_added" : whyNoResult(row, year, store)),
   },
   {
     id: "mentions",
@@ -40,7 +30,7 @@ export const MEASURES = [
     paris: "mention_rate_pct",
     format: (context, value) => context.percent(value, 1),
     isAvailable: (year) => year.hasResults,
-    whyMissing: (row, year) => (row.result ? "why.no_mentions" : whyNoResult(row, year)),
+    whyMissing: (row, year, store) => (row.result ? "why.no_mentions" : whyNoResult(row, year, store)),
   },
   {
     id: "ips",
@@ -50,19 +40,35 @@ export const MEASURES = [
     paris: "ips_mean",
     format: (context, value) => context.number(value, 1),
     isAvailable: (year) => year.hasIps,
-    whyMissing(row, year) {
-      if (!year.hasIps) return "why.no_ips_year";
-      if (!row.uai) return "why.no_uai";
+    whyMissing(row, year, store) {
+      if (!year?.hasIps) return "why.no_ips_year";
+      if (!row.uai) return whyNoUai(row, store);
       return row.social ? "why.ips_withheld" : "why.no_ips";
     },
+  },
+  {
+    id: "nearest",
+    definition: "fct_college_neighbourhood.nearest_km",
+    tables: ["neighbourhoods"],
+    value: (row) => row.nearest_km,
+    paris: "mean_nearest_km",
+    format: (context, value) => context.kilometres(value),
+    isAvailable: (year) => year.isHeld,
+    whyMissing: (row) => (row.is_place_borrowed ? "why.no_list" : "why.no_neighbour"),
   },
 ];
 
 export const measure = (id) => MEASURES.find((candidate) => candidate.id === id) ?? MEASURES[0];
 
-function whyNoResult(row, year) {
-  if (!year.hasResults) return "why.no_session";
-  return row.uai ? "why.no_result" : "why.no_uai";
+function whyNoResult(row, year, store) {
+  if (!year?.hasResults) return "why.no_session";
+  return row.uai ? "why.no_result" : whyNoUai(row, store);
+}
+
+// A collège that had closed before the first results needs no identifier of the ministry.
+export function whyNoUai(row, store) {
+  const first = store.firstResult?.school_year;
+  return !row.is_open && first && row.last_school_year < first ? "why.closed_before" : "why.no_uai";
 }
 
 // Few candidates move a rate a lot; only the exam's measures rest on candidates.

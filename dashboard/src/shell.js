@@ -37,7 +37,7 @@ export function createShell(context) {
     );
 
   function switchLanguage() {
-    context.change({ lang: other === "fr" ? null : other });
+    context.change({ lang: other });
     document.getElementById("language").focus();
   }
 
@@ -93,7 +93,8 @@ function footer(context) {
             publisher: source.publisher,
             title: source.title,
             licence: source.licence,
-            date: context.date(source.extracted_at),
+            date: context.date(source.portal_data_processed_at ?? source.extracted_at),
+            extracted: context.date(source.extracted_at),
           }),
         ),
       ),
@@ -104,6 +105,7 @@ function footer(context) {
     store.isSynthetic && h("p", {}, h("strong", {}, t("page.synthetic")), " ", t("page.synthetic_text")),
     h("h2", {}, t("provenance.source")),
     list,
+    store.document.docs_url && h("p", {}, h("a", { href: store.document.docs_url }, t("page.docs"))),
     h("p", { class: "muted" }, t("provenance.exported", { date: context.date(store.document.exported_at) })),
   );
 }

@@ -1,6 +1,16 @@
 // The address is the whole state: "#/map?year=2018-2019&measure=ips", "#/college/c0123456789ab".
 
-export const VIEWS = ["map", "sector", "distances", "changes", "compare", "college", "sources"];
+export const VIEWS = [
+  "map",
+  "sector",
+  "arrondissements",
+  "compare",
+  "distances",
+  "changes",
+  "anomalies",
+  "college",
+  "sources",
+];
 
 export function parse(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");

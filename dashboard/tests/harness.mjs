@@ -1,8 +1,9 @@
 // What the browser tests share: a server on loopback, Chromium, and a page that is watched.
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
+import { unpacked } from "../src/data.js";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -11,6 +12,9 @@ const TYPES = {
   ".json": "application/json",
 };
 const BASE = "/paris-colleges/dashboard/"; // a path below the root, as on a project's pages
+
+// The exported document, its tables as lists of objects.
+export const readDocument = () => unpacked(JSON.parse(readFileSync(process.env.DASHBOARD_DOCUMENT, "utf8")));
 
 // `dashboard.json` is served as `document`, the other data from beside the exported one, everything else
 // from the built page.
@@ -54,6 +58,7 @@ export async function open(browser, url, { hash = "", ready = "body[data-ready]"
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: "reduce",
+    locale: "fr-FR",
     ...options,
   });
   const page = await context.newPage();
@@ -76,6 +81,16 @@ export async function open(browser, url, { hash = "", ready = "body[data-ready]"
   await page.waitForSelector(ready, { state: "attached" });
   return { page, complaints, close: () => context.close() };
 }
+
+// What a button downloads.
+export async function download(page, button) {
+  const [file] = await Promise.all([page.waitForEvent("download"), button.click()]);
+  const content = readFileSync(await file.path());
+  return { name: file.suggestedFilename(), content, text: content.toString("utf8") };
+}
+
+// Spaces of any kind as one plain space.
+export const plain = (text) => text.replace(/\s+/g, " ").trim();
 
 // Within the page: another address, as a link or a bookmark would give it.
 export async function visit(page, hash, view) {

@@ -1,11 +1,10 @@
 // Names that want to do harm, and documents that lack what others have.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
-import { launch, open, serve, visit } from "./harness.mjs";
+import { launch, open, plain, readDocument, serve, visit } from "./harness.mjs";
 
 const SITE = process.env.DASHBOARD_SITE;
-const original = readFileSync(process.env.DASHBOARD_DOCUMENT, "utf8");
+const original = JSON.stringify(readDocument());
 const NAMES = [
   `<script>alert(1)</script>`,
   `"><img src=x onerror=alert(1)>`,
@@ -39,7 +38,11 @@ function withNames() {
   );
   const rename = (row) =>
     nameOf.has(row.college_id) &&
-    Object.assign(row, { college_name: nameOf.get(row.college_id), address: nameOf.get(row.college_id) });
+    Object.assign(row, {
+      college_name: nameOf.get(row.college_id),
+      display_name: nameOf.get(row.college_id),
+      address: nameOf.get(row.college_id),
+    });
   document.colleges.forEach(rename);
   document.college_school_years.forEach(rename);
   const ids = [...nameOf.keys()];
@@ -56,11 +59,24 @@ function withNames() {
     document.portal_edits.push({
       dataset: "etablissements-scolaires-colleges",
       record_key: JSON.stringify([NAMES[index], year]),
+      college_id: id,
       field: NAMES[index],
       old_value: NAMES[index],
       new_value: NAMES[index],
       edit_type: "edited",
       detected_at: "2026-11-22T08:00:00Z",
+    });
+    document.anomalies.push({
+      kind: "name_changed",
+      dataset: "etablissements-scolaires-colleges",
+      record_key: JSON.stringify([NAMES[index], year]),
+      college_id: id,
+      school_year: year,
+      published_value: NAMES[index],
+      contradicting_value: NAMES[index],
+      is_withdrawn: false,
+      first_extracted_at: null,
+      last_extracted_at: null,
     });
     document.sectors.push({
       sector_name: NAMES[index],
@@ -82,6 +98,8 @@ test("hostile and endless names are text everywhere", async () => {
         "#/map",
         "#/distances",
         "#/changes",
+        "#/anomalies",
+        "#/arrondissements",
         `#/compare?c=${ids.slice(0, 4)}`,
         ...ids.map((id) => `#/college/${id}`),
       ];
@@ -114,7 +132,14 @@ test("hostile addresses are text, too", async () => {
 
 test("without results, outlines, changes and IPS every view still stands and says what is missing", async () => {
   const document = JSON.parse(original);
-  Object.assign(document, { results: [], social_positions: [], changes: [], portal_edits: [], sectors: [] });
+  Object.assign(document, {
+    results: [],
+    social_positions: [],
+    changes: [],
+    portal_edits: [],
+    anomalies: [],
+    sectors: [],
+  });
   for (const row of document.arrondissements) row.boundary = null;
   for (const row of [...document.arrondissement_years, ...document.paris_years])
     Object.assign(row, {
@@ -122,17 +147,22 @@ test("without results, outlines, changes and IPS every view still stands and say
       success_rate_pct: null,
       success_rate_value_added_points: null,
       mention_rate_pct: null,
-      ips: null,
+      ips_mean: null,
+      ips_weighted: null,
+      ips_department_public: null,
     });
   const id = document.colleges[0].college_id;
   await onDocument(document, async (page) => {
     for (const measure of ["nearest", "success", "value_added", "mentions", "ips"])
       await visit(page, `#/map?measure=${measure}`, "map");
-    await page.getByText("Aucune année n’en est détenue").waitFor();
+    await visit(page, "#/map?measure=ips", "map");
+    await page.getByText("Rien n’est publié").waitFor();
     assert.ok((await page.locator(".map a.point").count()) > 0);
     for (const hash of [
       `#/college/${id}`,
       "#/changes",
+      "#/anomalies",
+      "#/arrondissements",
       `#/compare?c=${id},${document.colleges[1].college_id}`,
       "#/distances",
     ])
@@ -185,7 +215,40 @@ test("a rate of few candidates is marked on the map, in the table and on the col
     assert.equal(await page.locator(".map a.point[aria-label*='petit effectif']").count(), 1);
     await page.locator(".legend .sign.small").waitFor();
     await visit(page, `#/college/${id}`, "college");
-    assert.match(await page.locator(".badge.small").first().textContent(), /^petit effectif.*12 candidats/);
+    const badge = plain(await page.locator(".badge.small").first().textContent());
+    assert.match(badge, /^petit effectif.*12 candidats : un seul déplace le taux de 8,3 points/);
+  });
+});
+
+test("the ministry's figure of Paris stands beside the mean, on the first page and on a collège's", async () => {
+  const document = JSON.parse(original);
+  const row = document.paris_years.findLast((each) => each.ips_mean !== null);
+  row.ips_department_public = 117.2;
+  const id = document.social_positions.find((each) => each.school_year === row.school_year).college_id;
+  await onDocument(document, async (page) => {
+    const tile = plain(await page.locator('.tile[data-column="ips_mean"]').textContent());
+    assert.ok(tile.includes(row.school_year) && tile.includes("selon le ministère : 117,2"), tile);
+    assert.ok(tile.includes(String(row.ips_mean.toFixed(1)).replace(".", ",")), tile);
+    await visit(page, `#/college/${id}`, "college");
+    const cells = await page.locator("table").last().locator("tbody td").allTextContents();
+    assert.ok(cells.includes("117,2"), cells);
+  });
+});
+
+test("a collège that closed before the first results says so, not that it lacks an identifier", async () => {
+  const document = JSON.parse(original);
+  const first = document.results.map((row) => row.school_year).sort()[0];
+  const years = document.college_school_years.map((row) => row.school_year).filter((year) => year < first);
+  const last = years.sort().at(-1);
+  const college = document.colleges[0];
+  Object.assign(college, { is_open: false, last_school_year: last, uai: null });
+  for (const table of ["results", "social_positions"])
+    document[table] = document[table].filter((row) => row.college_id !== college.college_id);
+  await onDocument(document, async (page) => {
+    await visit(page, `#/college/${college.college_id}`, "college");
+    const text = plain(await page.locator("main").innerText());
+    assert.ok(text.includes(`sa dernière année est ${last}, les résultats commencent à la session`), text);
+    assert.ok(!text.includes("identifiant (UAI)"));
   });
 });
 
@@ -197,7 +260,9 @@ test("data that cannot be loaded are said to be, in words", async () => {
   const page = await context.newPage();
   await page.route("**/dashboard.json", (route) => route.fulfill({ status: 500 }));
   await page.goto(served.url);
-  await page.getByText("n’ont pas pu être chargées").waitFor();
+  await page.getByText("could not be loaded. Check your connection").waitFor();
+  assert.ok(!/make|dashboard\.json|500/.test(await page.locator("body").innerText()));
+  await page.getByRole("button", { name: "Reload the page" }).waitFor();
   await context.close();
   await served.close();
 });

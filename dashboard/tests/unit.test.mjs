@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { folded, matches } from "../src/dom.js";
-import { toCsv, toGeoJson } from "../src/files.js";
-import { createLanguage, LANGUAGES } from "../src/i18n/index.js";
+import { csvMetadata, fileName, toCsv, toGeoJson } from "../src/files.js";
+import { chosenLanguage, createLanguage, LANGUAGES } from "../src/i18n/index.js";
 import { format, linkTo, parse } from "../src/state.js";
 
 const origin = {
@@ -76,23 +76,70 @@ test("numbers and ordinals follow the language", () => {
     "12th",
     "13th",
   ]);
-  assert.equal(french.kilometres(11.794), "11,79 km");
-  assert.equal(french.kilometres(0.069), "69 m");
-  assert.equal(english.points(3), "+3 pts");
+  assert.equal(french.kilometres(11.794), "11,79\u00a0km");
+  assert.equal(french.kilometres(0.069), "69\u00a0m");
+  assert.equal(english.points(3), "+3\u00a0pts");
+  assert.equal(french.points(-14.5), "\u221214,5\u00a0pt");
+  assert.equal(english.number(-1.25, 1), "\u22121.3");
 });
 
-test("CSV quotes what it must, defuses formulas and says where it comes from", () => {
+test("no French line begins with a colon or breaks within guillemets", () => {
+  for (const key of Object.keys(LANGUAGES.fr)) {
+    const said = french.t(key, { n: 2 });
+    assert.ok(!/ [:;!?»]/.test(said) && !/« /.test(said), `${key}: ${said}`);
+  }
+});
+
+test("the language: the address's, else the browser's, else French", () => {
+  assert.equal(chosenLanguage({ lang: "fr" }, ["en-US"]), "fr");
+  assert.equal(chosenLanguage({}, ["de-DE", "en-US", "fr"]), "en");
+  assert.equal(chosenLanguage({}, ["fr-CA", "en"]), "fr");
+  assert.equal(chosenLanguage({}, ["de"]), "fr");
+  assert.equal(chosenLanguage({ lang: "xx" }, []), "fr");
+});
+
+test("CSV: semicolons, a byte order mark, no comments; formulas are text, decimals are the language's", () => {
   const rows = [
-    { name: 'A "B", C\nD', km: 1.5 },
+    { name: 'A "B"; C\nD', km: 1.5 },
     { name: "=1+1", km: null },
   ];
-  const text = toCsv(french, "Les collèges\r\nx", columns, rows, origin);
+  const text = toCsv(french, columns, rows);
   assert.equal(text.codePointAt(0), 0xfeff);
-  const lines = text.slice(1).split("\r\n");
-  const notes = lines.filter((line) => line.startsWith("#"));
-  assert.match(notes.join("\n"), /Ville de Paris, 2026-11-22T07:00:00Z, ODbL/);
-  assert.match(notes.join("\n"), /partage à l’identique/);
-  assert.equal(lines.slice(notes.length).join("\r\n"), 'name,km\r\n"A ""B"", C\nD",1.5\r\n\'=1+1,\r\n');
+  assert.equal(text.slice(1), 'name;km\r\n"A ""B""; C\nD";1,5\r\n\'=1+1;\r\n');
+  assert.match(toCsv(createLanguage("en"), columns, rows), /1\.5/);
+  const dated = [columns[0], { ...columns[1], note: () => "2022-2023" }];
+  assert.match(toCsv(french, dated, rows), /^\uFEFFname;km_2022-2023\r\n/);
+});
+
+test("the metadata beside a CSV: source, licence, dates, columns, number of rows", () => {
+  const described = JSON.parse(
+    csvMetadata(french, {
+      title: "Les collèges",
+      url: "x.csv",
+      columns,
+      rows: [{ name: "A", km: 1 }],
+      origin,
+    }),
+  );
+  assert.equal(described.url, "x.csv");
+  assert.match(described["dc:source"][0], /Ville de Paris, 2026-11-22T07:00:00Z, ODbL/);
+  assert.match(described["dc:license"], /partage à l’identique/);
+  assert.equal(described["schema:numberOfItems"], 1);
+  assert.equal(described.dialect.delimiter, ";");
+  assert.deepEqual(
+    described.tableSchema.columns.map((column) => column.name),
+    ["name", "km"],
+  );
+});
+
+test("a file is named for its filters", () => {
+  const named = (params) =>
+    fileName({ ...french, store: { isSynthetic: false }, state: () => ({ params }) }, "colleges");
+  assert.equal(named({}), "paris-colleges_colleges_dernieres-donnees");
+  assert.equal(
+    named({ year: "2022-2023", arr: "19", "colleges.q": "césaire", "colleges.page": "2", measure: "ips" }),
+    "paris-colleges_colleges_2022-2023_arrondissement-19_césaire",
+  );
 });
 
 test("GeoJSON has the same inside, and a null geometry where there is none", () => {

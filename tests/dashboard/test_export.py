@@ -63,6 +63,26 @@ def test_years_with_equal_points_cost_nothing() -> None:
     ]
 
 
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "dataset": st.sampled_from(["a", "b", None]),
+                "record_key": st.text(max_size=3),
+                "moved_m": st.one_of(st.none(), st.integers(0, 3), st.booleans()),
+            }
+        )
+    )
+)
+def test_packed_tables_unpack_to_the_same(rows: list[dict[str, Any]]) -> None:
+    empty = {name: [] for name in export.TABLES}
+    document = empty | {"changes": rows, "exported_at": "x", "sources": [{"columns": 1}]}
+    written = json.loads(json.dumps(export.packed(document)))
+    assert export.unpacked(written) == document
+    if len(rows) > 6 and any(row["dataset"] for row in rows):
+        assert set(written["changes"]["codes"]["dataset"]) <= {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("value", "plain"),
     [

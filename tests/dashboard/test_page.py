@@ -17,6 +17,7 @@ from dashboard import export, sector_files
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.browser import run
+from tests.dashboard import figures
 from tests.dashboard.conftest import DASHBOARD, Built
 from tests.snowflake.conftest import Fake, account, fake
 
@@ -81,9 +82,28 @@ def test_facts_of_the_recorded_states(site: Path, chromium: str, real: Built) ->
     )
 
 
+@pytest.mark.parametrize("states", ["sample", "real"])
+def test_every_number_is_the_marts(
+    site: Path, chromium: str, states: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Tiles, tables, a collège's figures and counts of errors, compared with SQL."""
+    built: Built = request.getfixturevalue(states)
+    with closing(duckdb.connect(built.home.path / "warehouse.duckdb", read_only=True)) as database:
+        expected = figures.expected(database)
+    path = tmp_path / "figures.json"
+    path.write_text(json.dumps(expected))
+    node_test(
+        "figures",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(built.document),
+        CHROMIUM=chromium,
+        FIGURES=str(path),
+    )
+
+
 def test_every_definition_is_translated(sample: Built) -> None:
     """A definition that changed in the models needs its French in dashboard/definitions.fr.json."""
-    definitions = json.loads(sample.document.read_text())["definitions"]
+    definitions = export.unpacked(json.loads(sample.document.read_text()))["definitions"]
     assert [text["en"] for text in definitions.values() if text["fr"] is None] == []
     french = json.loads(export.FRENCH_FILE.read_text(encoding="utf-8"))
     assert set(french) - {text["en"] for text in definitions.values()} == set()
@@ -91,7 +111,7 @@ def test_every_definition_is_translated(sample: Built) -> None:
 
 def test_a_table_names_no_dataset_that_it_does_not_descend_from(sample: Built) -> None:
     parents = json.loads(sample.manifest.read_text())["parent_map"]
-    document = json.loads(sample.document.read_text())
+    document = export.unpacked(json.loads(sample.document.read_text()))
     tables = {**export.TABLES, "distances": export.DISTANCES}
     for name, table in tables.items():
         sources = {
@@ -157,7 +177,7 @@ def test_snowflake_gives_the_same_document(
         document, _ = export.export(
             connection, export.Manifest(path, "snowflake"), datetime(2026, 11, 22, tzinfo=UTC)
         )
-    expected: dict[str, Any] = json.loads(sample.document.read_text())
+    expected: dict[str, Any] = export.unpacked(json.loads(sample.document.read_text()))
     expected["exported_at"] = "2026-11-22T00:00:00Z"
     school_year = document["distances"][0]["school_year"]
     expected["distances"] = [

@@ -16,6 +16,7 @@ from ingestion.settings import Settings
 from tests.browser import chromium, node, run
 from tests.demo import demo
 from tests.end_to_end.conftest import Home
+from tests.programs import one_home
 
 __all__ = ["chromium", "demo", "node"]
 
@@ -53,9 +54,6 @@ def site(demo: Home, tmp_path_factory: pytest.TempPathFactory) -> Site:
     run(["make", "--silent", ".venv-artifacts/ready"])
     run(
         [sys.executable, "-m", "docs_site", "--out", str(home / "site")],
-        COLLEGES_HOME=str(home),
-        COLLEGES_TARGET="duckdb",
-        DBT_TARGET_PATH=str(home / "target"),
-        DBT_LOG_PATH=str(home / "logs"),
+        **one_home().environ(home, home / "target"),
     )
     return Site(home / "site", home, home / "target")

@@ -76,16 +76,17 @@ const linked = (page) =>
     ),
   }));
 
-for (const [name, options] of [
-  ["desktop, light", {}],
-  ["tablet, light", { viewport: { width: 1024, height: 768 } }],
-  ["phone, dark", { ...PHONE, colorScheme: "dark" }],
+// axe reads the page in either colour and at either end of the widths; between them a page may scroll.
+for (const [name, options, isRead] of [
+  ["desktop, light", {}, true],
+  ["tablet, light", { viewport: { width: 1024, height: 768 } }, false],
+  ["phone, dark", { ...PHONE, colorScheme: "dark" }, true],
 ])
   test(`every page: no complaint, no sideways scrolling, accessible (${name})`, () =>
     onEachPage(server.url, options, async (page, path) => {
       await page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));
       assert.equal(await overflow(page), 0, path);
-      assert.deepEqual(await violations(page), [], path);
+      if (isRead) assert.deepEqual(await violations(page), [], path);
       assert.match(await page.locator(".synthetic").textContent(), /synth/i, path);
       const found = await linked(page);
       ids.set(path, new Set(found.ids));

@@ -30,6 +30,7 @@ from tests.docs_site.conftest import Site
 
 pytestmark = pytest.mark.timeout(900)
 
+ARRONDISSEMENTS = "arrondissements"
 COLLEGES = "etablissements-scolaires-colleges"
 RESULTS = "fr-en-indicateurs-valeur-ajoutee-colleges"
 HOSTILE = (
@@ -184,9 +185,15 @@ def test_columns_know_where_they_come_from(site: Site) -> None:
     assert origins["fct_college_school_year.address"] == (
         Origin("dataset", COLLEGES, ("adresse",)),
     )
-    place = ("geo_shape", "geo_point_2d")
-    assert origins["fct_college_distance.distance_km"] == (Origin("dataset", COLLEGES, place),)
-    assert origins["fct_college_distance.school_year"] == (Origin("calendar"),)
+    # a point counts where it lies in the arrondissement that its record names
+    assert origins["fct_college_distance.distance_km"] == (
+        Origin("dataset", ARRONDISSEMENTS, ("c_arinsee",)),
+        Origin("dataset", COLLEGES, ("arr_insee", "geo_shape", "geo_point_2d")),
+    )
+    assert origins["fct_college_distance.school_year"] == (
+        Origin("dataset", COLLEGES, ("annee_scol",)),
+    )
+    assert origins["agg_school_year.school_year"] == (Origin("calendar"),)
     assert origins["fct_source_load.rows_new"] == (Origin("ledger"),)
     assert origins["fct_source_load.versions_in_raw"] == (Origin("ledger"),)
     assert origins["agg_school_year.pair_count"] == (Origin("here"),)
@@ -194,7 +201,7 @@ def test_columns_know_where_they_come_from(site: Site) -> None:
     assert COLLEGES in {origin.name for origin in origins["fct_college_change.from_value"]}
     assert Origin("decisions", "college_identity_decisions") in origins["dim_college.college_id"]
     # by what the columns show, not by all that the model descends from
-    assert marts["fct_college_distance"].datasets == (COLLEGES,)
+    assert marts["fct_college_distance"].datasets == (COLLEGES, ARRONDISSEMENTS)
     assert set(marts["dim_school_year"].datasets) >= {COLLEGES, RESULTS}
     assert marts["fct_source_load"].datasets == ()
 
@@ -207,6 +214,7 @@ def test_fields_are_read_out_of_staging_sql() -> None:
             record_key,
             nullif(trim(json_extract_string(payload, '$.libelle')), '') as college_name,
             cast(case when get_path(payload, 'session') = '1' then 1 end as integer) as session,
+            translate(json_extract_string(payload, '$.taux'), ',−', '.--') as rate,
             coalesce(
                 json_extract_string(payload, '$.geo_shape.coordinates[0]'),
                 json_extract_string(payload, '$.geo_point_2d.lon')
@@ -219,6 +227,7 @@ def test_fields_are_read_out_of_staging_sql() -> None:
     assert fields_read(sql) == {
         "college_name": ("libelle",),
         "session": ("session",),
+        "rate": ("taux",),
         "longitude": ("geo_shape", "geo_point_2d"),
         "title": ("libelle", "session"),
     }

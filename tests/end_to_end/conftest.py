@@ -1,11 +1,10 @@
-"""The command line as a person runs it: real processes, a home of its own, real dbt builds."""
+"""The command line as a person runs it: processes, homes of their own, real dbt builds."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import duckdb
 import pytest
 
 from ingestion.settings import PROJECT_DIR
+from tests.marts import build_marts
+from tests.programs import one_home, programs
 
 TIMEOUT_S = 900
 """Far more than any command takes, also on a busy machine."""
@@ -38,27 +39,22 @@ class Home:
         done = self._python("dbt.cli.main", "--quiet", "build", *profiles, *excluded, *arguments)
         assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
 
+    def marts(self, *models: str) -> None:
+        """Those models, or all, of what is in raw: without dbt, its tests and its half a minute."""
+        build_marts(self.path / "warehouse.duckdb", *models)
+
+    def environ(self) -> dict[str, str]:
+        """What makes a program work on this home; dbt's files beside it, as tests run together."""
+        return one_home().environ(self.path, self.path / "dbt-target")
+
     def _python(
         self, module: str, *arguments: str | Path, **environ: str
     ) -> subprocess.CompletedProcess[str]:
-        # dbt's files beside the home: tests run at the same time must not share target/.
-        environment = os.environ | {
-            "COLLEGES_HOME": str(self.path),
-            "COLLEGES_TARGET": "duckdb",
-            "DBT_TARGET_PATH": str(self.path / "dbt-target"),
-            "DBT_LOG_PATH": str(self.path / "dbt-logs"),
-            **environ,
-        }
+        environment = os.environ | self.environ() | environ
         environment.pop("MONGODB_URI", None)
-        return subprocess.run(
-            [sys.executable, "-m", module, *map(str, arguments)],
-            cwd=PROJECT_DIR,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        done = programs.run(["-m", module, *map(str, arguments)], environment, timeout_s=TIMEOUT_S)
+        one_home().keep(self.path / "dbt-target")
+        return done
 
     def succeed(self, *arguments: str | Path) -> str:
         """Run a command that must succeed; its standard output."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
-from ingestion.settings import PROJECT_DIR
 from sandbox.sample import write_sample
 from tests.end_to_end.conftest import Home
 
@@ -76,32 +72,6 @@ order by all
 """
 
 
-def _build(home: Home) -> None:
-    """Build the snapshot and the mart, and nothing that neither is made of."""
-    command = [
-        *(sys.executable, "-m", "dbt.cli.main", "build", "--target", "duckdb"),
-        *("--select", "+college_records_seen", "+fct_portal_edit"),
-        *("--exclude-resource-type", "test", "unit_test"),
-        *("--profiles-dir", str(home.path)),
-    ]
-    (home.path / "profiles.yml").write_bytes((PROJECT_DIR / "profiles.example.yml").read_bytes())
-    environment = os.environ | {
-        "COLLEGES_HOME": str(home.path),
-        "DBT_TARGET_PATH": str(home.path / "dbt-target"),
-        "DBT_LOG_PATH": str(home.path / "dbt-logs"),
-    }
-    done = subprocess.run(
-        command,
-        cwd=PROJECT_DIR,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-
-
 @pytest.mark.timeout(1200)
 def test_snapshot_and_raw_agree(make_home: Callable[[str], Home]) -> None:
     """The sample corrects one address, takes records away, puts one back, rewords its labels."""
@@ -109,7 +79,8 @@ def test_snapshot_and_raw_agree(make_home: Callable[[str], Home]) -> None:
     states = write_sample(home.path / "sample")
     for state in [*states, states[0]]:
         home.succeed("run", "--portal", state, "--dataset", COLLEGES, "--no-build")
-        _build(home)
+        home.build("--select", "+college_records_seen")
+    home.marts("fct_portal_edit")
     seen = dict(
         home.query("select dbt_is_deleted, count(*) from snapshots.college_records_seen group by 1")
     )

@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from ingestion.registry import Dataset, registry
 from ingestion.settings import PROJECT_DIR
 from ingestion.store import WRITTEN
 from sandbox.sample import write_sample
+from tests.marts import build_marts
 
 TIMEOUT_S = 120
 COLLEGES = "etablissements-scolaires-colleges"
@@ -106,10 +108,6 @@ class Builds:
         assert (answer["signal"], answer["exit"]) == (0, 0), answer["log"][-6000:]
         results: dict[str, str] = answer["results"]
         return results
-
-    def models(self, store: Store, *select: str) -> None:
-        """These models and snapshots, and what they are made of, without a test."""
-        self.build(store, "--exclude-resource-type", "test", "--select", *select)
 
     def close(self) -> None:
         self._jobs.close()
@@ -236,6 +234,10 @@ class Store:
                     ).fetchall()
         return found
 
+    def build(self, *models: str) -> None:
+        """These models and snapshots, and what they are made of, without a test and without dbt."""
+        build_marts(self.home / "warehouse.duckdb", *models)
+
     def model(self, name: str) -> list[tuple[Any, ...]]:
         """A model's rows without times and runs, sorted; of a snapshot, whether each holds."""
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
@@ -321,6 +323,13 @@ def make_store(
     yield make
     for store in made:
         store.drop()
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory whose path is short enough for mongod's socket."""
+    with tempfile.TemporaryDirectory(prefix="colleges-fault-", dir="/tmp") as path:
+        yield Path(path)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ import duckdb
 import pytest
 
 from ingestion.registry import registry
-from tests.faults.conftest import COLLEGES, Builds, Jobs, Store, rewritten
+from tests.faults.conftest import COLLEGES, Jobs, Store, rewritten
 
 IPS = "fr-en-ips-colleges-ap2023"
 TWO = [COLLEGES, IPS]
@@ -80,8 +80,8 @@ PARTS = (0.05, 0.3, 0.5, 0.7)
 pytestmark = pytest.mark.timeout(600)
 
 
-def build(builds: Builds, store: Store) -> None:
-    builds.models(store, *(f"+{name.partition('.')[2]}" for name in MODELS))
+def build(store: Store) -> None:
+    store.build(*(name.partition(".")[2] for name in MODELS))
 
 
 def marts(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -116,19 +116,17 @@ def third(states: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def begun(jobs: Jobs, builds: Builds, make_store: Callable[[], Store], states: list[Path]) -> Store:
+def begun(jobs: Jobs, make_store: Callable[[], Store], states: list[Path]) -> Store:
     """One state loaded and built, another one extracted."""
     store = make_store()
     jobs.succeed(store, "run", portal=states[0])
-    build(builds, store)
+    build(store)
     jobs.succeed(store, "extract", portal=states[1], datasets=TWO)
     return store
 
 
 @pytest.fixture(scope="module")
-def before_extract(
-    jobs: Jobs, builds: Builds, begun: Store, third: Path
-) -> Iterator[SimpleNamespace]:
+def before_extract(jobs: Jobs, begun: Store, third: Path) -> Iterator[SimpleNamespace]:
     """Two states loaded; the third brings new, changed, withdrawn, restored and bad records."""
     store = begun.clone(begun.home.with_name(begun.home.name + "-loaded"))
     jobs.succeed(store, "load")
@@ -141,7 +139,7 @@ def before_extract(
         counts[f"rows_{what}"]
         for what in ("new", "changed", "restored", "withdrawn", "quarantined")
     ), counts
-    build(builds, undisturbed)
+    build(undisturbed)
     yield SimpleNamespace(
         histories=undisturbed.histories(),
         quarantine=undisturbed.quarantine(),
@@ -156,7 +154,7 @@ def before_extract(
 
 
 @pytest.fixture(scope="module")
-def before_load(jobs: Jobs, builds: Builds, begun: Store, third: Path) -> Iterator[SimpleNamespace]:
+def before_load(jobs: Jobs, begun: Store, third: Path) -> Iterator[SimpleNamespace]:
     """One state loaded, two more waiting: rows to remove, tables to make, rows to append."""
     store = begun.clone(begun.home.with_name(begun.home.name + "-waiting"))
     jobs.succeed(store, "extract", portal=third, datasets=TWO)
@@ -171,7 +169,7 @@ def before_load(jobs: Jobs, builds: Builds, begun: Store, third: Path) -> Iterat
             connection.execute(f"drop table if exists raw.{table}")
     undisturbed = store.clone(store.home.with_name(store.home.name + "-undisturbed"))
     load = jobs.succeed(undisturbed, "load")
-    build(builds, undisturbed)
+    build(undisturbed)
     yield SimpleNamespace(
         raw=undisturbed.raw(), marts=marts(undisturbed), events=load["events"], store=store
     )
@@ -195,7 +193,6 @@ def test_every_kind_of_boundary_is_killed_at(
 def test_extract_killed(
     kind: str,
     jobs: Jobs,
-    builds: Builds,
     cloned: Callable[[Store], Store],
     third: Path,
     before_extract: SimpleNamespace,
@@ -210,7 +207,7 @@ def test_extract_killed(
 
     is_as_undisturbed(store, before_extract)
     if kind in BUILT:
-        build(builds, store)
+        build(store)
         assert marts(store) == before_extract.marts
 
 
@@ -225,7 +222,6 @@ def is_as_undisturbed(store: Store, undisturbed: SimpleNamespace) -> None:
 def test_load_killed(
     kind: str,
     jobs: Jobs,
-    builds: Builds,
     cloned: Callable[[Store], Store],
     before_load: SimpleNamespace,
 ) -> None:
@@ -237,7 +233,7 @@ def test_load_killed(
 
     assert store.raw() == before_load.raw
     if kind in BUILT:
-        build(builds, store)
+        build(store)
         assert marts(store) == before_load.marts
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +17,7 @@ import pytest
 from pymongo import MongoClient
 
 from ingestion.settings import PROJECT_DIR
+from sandbox.mongod import find_mongod
 from tests.faults.conftest import COLLEGES, Jobs, Store
 
 API_KEY = "canary-of-the-api-key-3b1f"
@@ -108,34 +108,45 @@ def told_by_command(store: Store, state: Path, key: str, code: int) -> bytes:
     return done.stdout + done.stderr
 
 
+@pytest.fixture
+def locked_server(short: Path) -> Iterator[str]:
+    """The URI of a server that lets in nobody but `canary`, with PASSWORD, for its database."""
+    data, path = short / "data", short / "mongod.sock"
+    data.mkdir()
+    command = [find_mongod(), "--auth", "--dbpath", data, "--bind_ip", path, "--nounixsocket"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        host = quote(str(path), safe="")
+        # Whoever comes first over a socket of this machine may make the first user.
+        with MongoClient[dict[str, Any]](f"mongodb://{host}/?directConnection=true") as client:
+            client["admin"].command(
+                "createUser", "canary", pwd=PASSWORD, roles=[{"role": "root", "db": "admin"}]
+            )
+        encoded = quote(PASSWORD, safe="")
+        yield f"mongodb://canary:{encoded}@{host}/?directConnection=true&authSource=admin"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 def test_the_password_of_mongodb_shows_nowhere(
-    make_store: Callable[[], Store], states: list[Path]
+    locked_server: str, states: list[Path], tmp_path: Path
 ) -> None:
     """On the command line, in full voice: wrong password, then the right one."""
-    store = make_store()
+    store = Store(tmp_path / "home", locked_server, "canary")
+    store.home.mkdir()
     encoded = quote(PASSWORD, safe="")
-    with MongoClient[dict[str, Any]](store.uri) as client:
-        client[store.database].command(
-            "createUser", "canary", pwd=PASSWORD, roles=["readWrite", "dbAdmin"]
-        )
-    base = re.sub(r"//.*?@", f"//canary:{encoded}@", store.uri)
-    uri = base.replace("authSource=admin", f"authSource={store.database}")
     command = ["-v", "run", "--no-build", "--portal", str(states[0]), "--dataset", COLLEGES]
-    wrong = uri.replace(encoded, encoded + "-wrong")
-    try:
-        for given, code in ((wrong, 1), (uri, 0)):
-            done = subprocess.run(
-                [sys.executable, "-m", "ingestion.cli", *command],
-                cwd=PROJECT_DIR, capture_output=True, timeout=120, check=False,
-                env=os.environ | {"COLLEGES_HOME": str(store.home), "MONGODB_URI": given},
-            )  # fmt: skip
-            assert done.returncode == code, done.stderr
-            told = done.stdout + done.stderr + everything_left(store)
-            for spelling in SPELLINGS:
-                assert spelling.encode() not in told
-    finally:
-        with MongoClient[dict[str, Any]](store.uri) as client:
-            client[store.database].command("dropUser", "canary")
+    for given, code in ((store.uri.replace(encoded, encoded + "-wrong"), 1), (store.uri, 0)):
+        done = subprocess.run(
+            [sys.executable, "-m", "ingestion.cli", *command],
+            cwd=PROJECT_DIR, capture_output=True, timeout=120, check=False,
+            env=os.environ | {"COLLEGES_HOME": str(store.home), "MONGODB_URI": given},
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        told = done.stdout + done.stderr + everything_left(store)
+        for spelling in SPELLINGS:
+            assert spelling.encode() not in told
 
 
 def test_nothing_in_a_home_lets_others_in(jobs: Jobs, tmp_path: Path, states: list[Path]) -> None:

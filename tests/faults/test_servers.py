@@ -31,13 +31,6 @@ pytestmark = pytest.mark.timeout(600)
 MONGOD_POINTS = 4
 
 
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A directory whose path is short enough for mongod's socket."""
-    with tempfile.TemporaryDirectory(prefix="colleges-fault-", dir="/tmp") as path:
-        yield Path(path)
-
-
 # -- mongod killed ---------------------------------------------------------------------------------
 
 
@@ -248,12 +241,12 @@ def test_files_may_grow_no_further(
     store = make_store()
     full = jobs.run(store, "extract", file_mb=5, **pull)
     assert (full["signal"], full["exit"]) == (0, 1), full["log"]
-    assert "is full (or a quota or `ulimit -f` is met). Nothing of this pull" in full["log"]
+    assert "is full (or a quota or `ulimit -f` is met). Nothing of this step" in full["log"]
     assert store.leftovers() == 0
     jobs.succeed(store, "extract", **pull)
     full = jobs.run(store, "load", file_mb=5, datasets=[COLLEGES])
     assert (full["signal"], full["exit"]) == (0, 1), full["log"]
-    assert "is full (or a quota or `ulimit -f` is met). Nothing that was" in full["log"]
+    assert "is full (or a quota or `ulimit -f` is met). Nothing of this step" in full["log"]
     jobs.succeed(store, "load", datasets=[COLLEGES])
     assert store.histories() == large_end.histories
     assert store.raw_by_rank() == large_end.raw_by_rank

@@ -81,7 +81,7 @@ class Tripwire:
 
 def _command(command: Any, name: str) -> str:
     """The kind of a write to MongoDB; of an update of the ledger, what it says."""
-    collection = str(command[name])
+    collection = str(command[name]).rpartition(".")[2]  # a rename names its database too
     if "__" in collection:
         is_tombstone = name == "insert" and command["documents"][0]["is_withdrawn"]
         return f"{name} {'tombstones' if is_tombstone else 'versions'}"
@@ -200,6 +200,8 @@ def _shift_clock(days: float) -> None:
 
 
 def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
+    from pydantic import SecretStr
+
     from ingestion import pipeline
     from ingestion.errors import CollegesError
     from ingestion.pull import PullOptions
@@ -234,23 +236,19 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
         home=Path(job["home"]),
         target="duckdb",
         mongodb_uri=job.get("mongodb_uri"),
-        api_keys=job.get("api_keys", {}),
+        api_keys={name: SecretStr(key) for name, key in job.get("api_keys", {}).items()},
     )
     datasets = [d for d in registry().values() if d.dataset_id in job.get("datasets", registry())]
     states = [Path(job["portal"])] if job.get("portal") else []
     try:
-        if job["command"] == "replay":
-            outcome = pipeline.replay(settings, datasets)
-        elif job["command"] == "load":
-            outcome = pipeline.load(settings, datasets)
-        else:
-            step = pipeline.pull if job["command"] == "extract" else _run
-            outcome = step(
-                settings,
-                datasets,
-                portal_states=states,
-                options=PullOptions(**job.get("options", {})),
-            )
+        outcome = pipeline.run(
+            settings,
+            datasets,
+            job["command"],
+            portal_states=states,
+            options=PullOptions(**job.get("options", {})),
+            build=False,
+        )
     except CollegesError as error:
         logging.exception("the command failed")
         os._exit(error.exit_code)
@@ -269,12 +267,6 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     }
     log.with_name("results.json").write_text(json.dumps(results))
     os._exit(outcome.exit_code)
-
-
-def _run(*args: Any, **kwargs: Any) -> Any:
-    from ingestion import pipeline
-
-    return pipeline.run(*args, build=False, **kwargs)
 
 
 def _dbt(job: dict[str, Any], log: Path) -> None:

@@ -49,16 +49,15 @@ class Client:
     def probe(self, dataset: Any) -> Probe:
         if self.error:
             raise self.error
-        return Probe(
-            records_count=len(self.lines),
-            portal_records_count=len(self.lines),
-            data_processed=datetime.now(UTC),  # so that every pull is one
-            modified=None,
-            fields={},
-            is_synthetic=self.is_synthetic,
-            drift=(),
-            registry_fingerprint=dataset.fingerprint,
-        )
+        ledger = {
+            "rows_expected": len(self.lines),
+            "portal_data_processed_at": datetime.now(UTC),  # so that every pull is one
+            "is_synthetic": self.is_synthetic,
+            "drift": "[]",
+            "fields_hash": "",
+            "registry_fingerprint": dataset.fingerprint,
+        }
+        return Probe(len(self.lines), {}, (), ledger)
 
     def spool(self, dataset: Any, probe: Probe, path: Path, progress: Any = None) -> Spooled:
         path.write_bytes(b"".join(line + b"\n" for line in self.lines))
@@ -78,7 +77,7 @@ class House:
         self, *lines: bytes, dataset: Any = COLLEGES, options: PullOptions | None = None, **of: Any
     ) -> DatasetResult:
         """One run that pulls one dataset."""
-        run = self.store.begin_run("test")
+        run = self.store.begin_run()
         client: Any = Client(lines, **of)
         options = options or PullOptions()
         return Puller(client, self.store, self.lease, run, self.home, options).pull(dataset)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from ingestion.errors import SettingsError
 from ingestion.settings import Settings
@@ -168,7 +169,14 @@ def test_keys_follow_the_registrys_portals_and_quotes_are_taken_off() -> None:
             "COLLEGES_TARGET": '"snowflake"',
         }
     )
-    assert settings.api_keys == {"opendata_paris": "k"}
+    assert settings.api_keys == {"opendata_paris": SecretStr("k")}
     assert (settings.mongodb_uri, settings.target) == ("mongodb://host/", "snowflake")
     assert "mongodb" not in repr(settings)
     assert "'k'" not in repr(settings)
+
+
+@pytest.mark.parametrize("key", ["a b", "a\r\nX-Evil: 1", "clé"])
+def test_what_is_no_api_key_is_refused_without_showing_it(key: str) -> None:
+    with pytest.raises(SettingsError, match="OPENDATA_PARIS_API_KEY must be printable") as caught:
+        Settings.from_environment({"OPENDATA_PARIS_API_KEY": key})
+    assert key not in str(caught.value)

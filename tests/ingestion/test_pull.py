@@ -12,14 +12,14 @@ import pytest
 from ingestion import store as store_module
 from ingestion.errors import (
     Interrupted,
-    MixedOriginError,
     PortalUnreachableError,
+    SettingsError,
     StoreError,
     UnknownDatasetError,
 )  # fmt: skip
 from ingestion.pull import PullOptions
 from ingestion.settings import Settings
-from ingestion.store import LEDGER_COLUMNS, RUN_SIZE
+from ingestion.store import LEDGER_COLUMNS, RUN_SIZE, as_version
 from tests.ingestion.pulls import ARRONDISSEMENTS, COLLEGES, House, college, house, key
 
 
@@ -74,6 +74,28 @@ def test_a_version_can_be_asked_for_by_its_fields(our: House) -> None:
     assert (other["record"], other["payload"]) == (None, odd.decode())
 
 
+@pytest.mark.parametrize(
+    ("field", "is_held"),
+    [
+        ('"n": 999999999999999999', True),
+        ('"n": 9223372036854775808', False),
+        ('"n": 123456789012345678901', False),
+        ('"b\\u0000": 1', False),
+        (f'"n": {"[" * 80}{"]" * 80}', True),
+        (f'"n": {"[" * 240}{"]" * 240}', False),
+        (f'"n": [{"1," * 2_000_000}1]', False),
+    ],
+    ids=["long", "beyond 63 bits", "beyond 64 bits", "NUL", "deep", "too deep", "too large"],
+)
+def test_what_mongodb_cannot_hold_is_stored_as_text(field: str, is_held: bool, our: House) -> None:
+    line = f'{{"libelle": "B", "annee_scol": "2019-2020", {field}}}'.encode()
+    assert counts(our, college("A"), line) == {"received": 2, "new": 2}
+    for version in our.store.versions(COLLEGES.table).find():
+        is_odd = version["record_key"] == key("B")
+        assert (version["record"] is not None) == (is_held or not is_odd)
+        assert not is_odd or version["payload"] == line.decode()
+
+
 def test_bad_lines_are_kept_out_and_take_no_neighbour_along(our: House) -> None:
     our.pull(college("A"), college("B"))
     bad = b'{"libelle": "B", "annee_scol": "2019-2020", "x": NaN}'
@@ -95,7 +117,7 @@ def test_a_line_that_names_no_record_lets_nothing_be_withdrawn(our: House) -> No
     refused = our.pull(college("A"), b"no record")
     assert "do not say which record they are" in (refused.withdrawal_refused or "")
     assert refused.counts["rows_withdrawn"] == 0
-    assert refused.needs_attention
+    assert refused.problem
     accepted = our.pull(college("A"), b"no record", options=PullOptions(accept_shrink=True))
     assert accepted.counts["rows_withdrawn"] == 1
 
@@ -152,10 +174,10 @@ def test_how_a_pull_ends(our: House, error: BaseException, status: str, is_raise
 
 def test_what_a_killed_pull_left_is_removed_by_the_next_run(our: House) -> None:
     our.pull(college("A"))
-    run = our.store.begin_run("killed")
+    run = our.store.begin_run()
     entry = our.store.begin(run, COLLEGES)
-    half = {"_id": run.sequence * RUN_SIZE, "record_key": key("H"), "run_sequence": run.sequence}
-    our.store.insert(COLLEGES.table, [half | {"record": None}])
+    half = {"record_key": key("H"), "run_sequence": run.sequence, "payload": "{}"}
+    our.store.insert(COLLEGES.table, [as_version(1, half)])
     assert our.pull(college("A")).counts["rows_unchanged"] == 1
     assert our.versions() == {"A": [college("A").decode()]}
     statuses = {e["run_sequence"]: e["status"] for e in our.store.entries()}
@@ -166,7 +188,7 @@ def test_what_a_killed_pull_left_is_removed_by_the_next_run(our: House) -> None:
 
 def test_synthetic_and_real_records_do_not_meet(our: House) -> None:
     our.pull(college("A"), is_synthetic=True)
-    with pytest.raises(MixedOriginError, match="holds synthetic records"):
+    with pytest.raises(SettingsError, match="holds synthetic records"):
         our.pull(b'{"c_ar": 1}', dataset=ARRONDISSEMENTS)
 
 
@@ -175,7 +197,7 @@ def test_the_ledger_has_the_columns_of_raw(our: House) -> None:
     (entry,) = our.store.entries()
     assert entry.keys() >= LEDGER_COLUMNS.keys()
     assert entry.keys() - LEDGER_COLUMNS.keys() == {
-        "_id", "fields_hash", "registry_fingerprint", "code_version",
+        "_id", "fields_hash", "registry_fingerprint", "profile_changes",
     }  # fmt: skip
 
 

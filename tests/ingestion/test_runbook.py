@@ -107,7 +107,7 @@ def test_every_reason_is_in_the_runbook() -> None:
     reasons = {reason for cell in named for reason in re.findall(r"`(\w+)`", cell)}
     code = "".join(module.read_text(encoding="utf-8") for module in modules())
     raised = re.findall(r'(?:BadRecordError\(\s*|Quarantined\(number, line, )f?"(\w+)"', code)
-    assert {*raised, "key_null", "key_blank"} - {"key_"} == reasons
+    assert {*raised, "key_missing", "key_null", "key_blank"} - {"key_"} == reasons
 
 
 def test_a_quotation_that_is_nowhere_is_found_out() -> None:

@@ -32,7 +32,7 @@ STEPS: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("models/marts/dim_college.sql", "", "-- pulled\n"),
             ("models/marts/fct_college_result.yml", "in %", "per cent"),
-            ("models/staging/stg_record_versions.sql", "", "-- pulled\n"),
+            ("models/staging/bookkeeping/stg_record_versions.sql", "", "-- pulled\n"),
             ("macros/json_text.sql", "", "{# pulled #}\n"),
             ("models/_docs.md", "", "\nPulled.\n"),
         ],

@@ -142,6 +142,12 @@ def load_project() -> Project:
         return _read(folder)
 
 
+def compiled_manifest() -> Path:
+    """dbt's ``manifest.json`` of the project that `load_project` gives."""
+    load_project()
+    return CACHE / fingerprint() / "first.json"
+
+
 def semantic_manifest() -> Path:
     """What MetricFlow reads of the project that `load_project` gives."""
     load_project()

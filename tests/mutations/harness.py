@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -62,25 +63,46 @@ class Case:
     seeds: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Rows a person adds to a seed before the last build, by the seed's name."""
 
-    def check(self, project: Project) -> Marts:
-        """Load, build and compare; the marts are returned for more questions.
+    def check(self, project: Project, *, everything: bool = False) -> Marts:
+        """Load, build what is asked for, or everything, and compare.
+
+        Returns:
+            The marts, for more questions.
 
         Raises:
             AssertionError: the marts or the tests say something else.
         """
-        marts = self.prepare(project)
-        marts.build(stops_at_errors=bool(self.keeps), seeds=self.seeds)
+        only = None if everything else self.asked(project)
+        marts = self.prepare(project, only)
+        marts.build(stops_at_errors=bool(self.keeps), seeds=self.seeds, only=only)
         self.compare(marts)
         return marts
 
-    def prepare(self, project: Project) -> Marts:
-        """Everything loaded, and all built but for the last load."""
+    def asked(self, project: Project) -> Collection[str] | None:
+        """Ids of what the expectations name and what that is made of; None, for all, where an alarm
+        anywhere must be able to stop the build."""
+        if self.keeps:
+            return None
+        queries = " ".join(self.expect)
+        names = {*self.warns, *self.errors, *self.passes}
+        found = {
+            node_id
+            for node_id, node in project.nodes.items()
+            if re.search(rf"\b{node.name}\b", queries)
+        }
+        for test in project.tests.values():
+            if test.name in names:
+                found.update(test.parents)
+        return found.union(*(project.ancestors(node_id) for node_id in found))
+
+    def prepare(self, project: Project, only: Collection[str] | None = None) -> Marts:
+        """Everything loaded, and all, or what is wanted, built but for the last load."""
         marts = Marts(project)
         states = self.states()
         for number, state in enumerate(states, start=1):
             marts.load(state)
             if number < len(states) and self.builds_each:
-                marts.build()
+                marts.build(only=only)
         return marts
 
     def compare(self, marts: Marts) -> None:
@@ -130,7 +152,10 @@ class Marts:
     """A warehouse in memory: `load` states, `build`, ask."""
 
     def __init__(
-        self, project: Project, connection: duckdb.DuckDBPyConnection | None = None
+        self,
+        project: Project,
+        connection: duckdb.DuckDBPyConnection | None = None,
+        clock: datetime = datetime(2000, 1, 1),  # noqa: DTZ001 - UTC without zone, as raw has it
     ) -> None:
         self.project = project
         self.failed: dict[str, str] = {}
@@ -143,7 +168,7 @@ class Marts:
         connection.execute("set TimeZone = 'UTC'")
         self._held: dict[str, dict[str, str | None]] = {name: {} for name in _REGISTRY}
         self._runs = itertools.count(1)
-        self._clock = datetime(2000, 1, 1)  # noqa: DTZ001 - UTC without zone, as raw has it
+        self._clock = clock
 
     # -- loading
 
@@ -308,8 +333,7 @@ class Marts:
 
     def _check_not_null(self, node: Node) -> None:
         counted = ", ".join(f"count(*) - count({name}) as {name}" for name in node.not_null)
-        row = self.connection.execute(f"select {counted} from {node.relation}").fetchone()
-        assert row is not None
+        (row,) = self.connection.execute(f"select {counted} from {node.relation}").fetchall()
         nulls = {name: n for name, n in zip(node.not_null, row, strict=True) if n}
         if nulls:
             raise ConstraintError(f"{node.name}: nulls in columns that may hold none: {nulls}")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+import review.build
 from ingestion.settings import PROJECT_DIR
 from review.build import Side, carry_over, tell_apart, write_profile
 from review.mentions import mentions
 from review.raw import put_raw
 from review.report import Report
-from review.sides import build_base, build_head, compare_in, review
+from review.sides import build_base, build_head, compare_in
+from review.sides import review as review_of
+from tests.programs import PARSED, programs
 
 FILES = {
     "dbt_project.yml": """
@@ -142,12 +146,18 @@ class Repository:
         """As ``make review`` does, with the base built once for all tests."""
         assert self.built
         out = self.path.parent / "out"
-        out.mkdir()
+        parsed = self.built.repository.parent / PARSED
+        if parsed.exists():
+            (out / "pr").mkdir(parents=True)
+            shutil.copy(parsed, out / "pr")
+        out.mkdir(exist_ok=True)
         warehouse = Path(shutil.copy(self.built.warehouse, out))
         base = self.built.side
         put_raw(self.path.parent / "given.duckdb", warehouse)
         carry_over(base, warehouse)
         side = build_head(self.path, warehouse, out)
+        if not parsed.exists() and (out / "pr" / PARSED).exists():
+            shutil.copy(out / "pr" / PARSED, parsed)
         write_profile(out / "base", warehouse)
         side = tell_apart(self.built.repository, base, side, out)
         found = compare_in(warehouse, base, side)
@@ -157,7 +167,24 @@ class Repository:
 
     def review_with_base(self) -> Report:
         folder = self.path.parent
-        return review(self.path, "main", folder / "given.duckdb", folder / "out")
+        return review_of(self.path, "main", folder / "given.duckdb", folder / "out")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_is_imported_once() -> Iterator[None]:
+    """A build starts dbt several times; here each is a fork of one that has it imported."""
+    started = review.build.run
+
+    def run(
+        command: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        if command[0] == sys.executable:
+            return programs.run(command[1:], environment, folder)
+        return started(command, folder, environment)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(review.build, "run", run)
+        yield
 
 
 @dataclass(frozen=True)
@@ -198,11 +225,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 @pytest.fixture
-def repository(built: Built, tmp_path: Path) -> Repository:
-    """A copy of the project to edit."""
-    shutil.copytree(built.repository, tmp_path / "project")
-    shutil.copy(built.repository.parent / "given.duckdb", tmp_path)
-    return Repository(tmp_path / "project", built)
+def repository(built: Built) -> Repository:
+    """A copy of the project to edit: always in one place, so that dbt parses what differs alone."""
+    folder = built.repository.parent / "edited"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(built.repository, folder / "project")
+    shutil.copy(built.repository.parent / "given.duckdb", folder)
+    return Repository(folder / "project", built)
 
 
 @pytest.fixture

@@ -132,9 +132,9 @@ BRANCHES = [
     ),
     Branch(
         "a selector",
-        [("selectors.yml", "value: models/staging\n", "value: models/marts\n")],
-        "ℹ️ 2 selectors changed",
-        "| selector | `staging` | definition | `models/staging` | `models/marts` |",
+        [("selectors.yml", "value: modified\n", "value: new\n")],
+        "ℹ️ 1 selector changed",
+        "| selector | `slim_ci` | definition | `modified` | `new` |",
     ),
     Branch(
         "a description alone",

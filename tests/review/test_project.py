@@ -1,23 +1,53 @@
-"""The review of this project itself: a clone, its sample, real builds."""
+"""The review of this project itself: a clone, its sample and recorded states, real builds.
+
+The base is built once, and one branch carries all edits that do not meet: each has its own words in
+the report.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingestion.settings import PROJECT_DIR
-from review.build import carry_over
-from review.processes import checked_out
-from review.raw import load_sample, put_raw
-from review.sides import build_base, build_head, compare_in
+from review.build import Side, carry_over
+from review.findings import Comparison
+from review.processes import ReviewError, checked_out, merge_base
+from review.raw import compare_raw, interpreter, load_sample, loads_alike, put_raw
+from review.render import render
+from review.report import Report
+from review.sides import build_base, build_head, compare_in, review
+from review.verdict import verdict
 from tests.review.conftest import Repository
+from tests.sectors.warehouse import load
 
 pytestmark = pytest.mark.timeout(1800)
 MODEL = "models/marts/fct_college_social_position"
+NEW_SQL = """\
+select
+    establishment_type_key as establishment_type,
+    cast(count(*) as integer) as colleges
+from {{ ref('int_college__present_records') }}
+group by establishment_type_key
+"""
+NEW_YML = """\
+models:
+  - name: agg_establishment_type
+    description: Collèges by kind. Grain - establishment type.
+    columns:
+      - name: establishment_type
+        data_type: varchar
+        description: Kind of establishment.
+      - name: colleges
+        data_type: integer
+        description: How many records.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +61,37 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return made
 
 
+@pytest.fixture
+def branch(clone: Repository) -> Repository:
+    """The clone as it is on ``before``."""
+    clone.git("reset", "--quiet", "--hard", "before")
+    clone.git("clean", "--quiet", "--force", "-d")
+    return clone
+
+
 @pytest.fixture(scope="module")
-def raw(clone: Repository) -> Path:
-    return load_sample(clone.path, clone.path.parent)
+def out(clone: Repository) -> Path:
+    """Where all reviews here build, so that the base is built once."""
+    made = clone.path.parent / "out"
+    made.mkdir()
+    return made
 
 
-def test_untouched_has_no_difference(clone: Repository, raw: Path) -> None:
-    out = clone.path.parent / "untouched"
-    out.mkdir()
+@pytest.fixture(scope="module")
+def raw(clone: Repository, out: Path) -> Path:
+    return load_sample(clone.path, out)
+
+
+def test_untouched_has_no_difference(branch: Repository, raw: Path, out: Path) -> None:
     warehouse = out / "warehouse.duckdb"
-    with checked_out(clone.path, "before") as folder:
-        base, missing = build_base(folder, "before", raw, warehouse, out)
+    commit = merge_base(branch.path, "before")
+    with checked_out(branch.path, commit) as folder:
+        base, missing = build_base(folder, commit, raw, warehouse, out)
     assert base
     assert not missing
     put_raw(raw, warehouse)
     carry_over(base, warehouse)
-    pr = build_head(clone.path, warehouse, out)
+    pr = build_head(branch.path, warehouse, out)
     assert not pr.problems
     found = compare_in(warehouse, base, pr)
     assert found.is_same
@@ -54,20 +99,41 @@ def test_untouched_has_no_difference(clone: Repository, raw: Path) -> None:
     assert not any(row.base != row.pr for row in found.rows)
 
 
-def test_change_is_named_exactly(clone: Repository, raw: Path) -> None:
-    """A changed model, a renamed mart column, 10 % fewer rows: the command as a person runs it."""
-    clone.edit(f"{MODEL}.sql", "        ips_stddev,", "        ips_stddev as ips_spread,")
-    clone.edit(f"{MODEL}.yml", "name: ips_stddev", "name: ips_spread")
-    clone.edit(
+def test_each_edit_is_named(branch: Repository, raw: Path, out: Path) -> None:
+    """The command as a person runs it, on a branch of six edits: a renamed mart column and 10 %
+    fewer rows, a new mart, a new column that is null throughout, a rounded measure, a query that
+    gives other rows each time."""
+    branch.edit(f"{MODEL}.sql", "        ips_stddev,", "        ips_stddev as ips_spread,")
+    branch.edit(f"{MODEL}.yml", "ips_stddev", "ips_spread")
+    branch.edit(
         f"{MODEL}.sql",
         "    where college_id is not null\n",
         "    where college_id is not null\n"
         "    qualify row_number() over (order by college_id, school_year) % 10 <> 0\n",
     )
-    out = clone.path.parent / "changed"
+    (branch.path / "models/marts/agg_establishment_type.sql").write_text(NEW_SQL, "utf-8")
+    (branch.path / "models/marts/agg_establishment_type.yml").write_text(NEW_YML, "utf-8")
+    establishments = (
+        "models/staging/education_nationale/stg_education_nationale__establishments.sql"
+    )
+    branch.edit(
+        establishments,
+        "        opened_on,\n        {{ unread",
+        "        opened_on,\n        cast(null as varchar) as phone,\n        {{ unread",
+    )
+    branch.edit(
+        "models/marts/dim_arrondissement.sql",
+        "round(area_m2 / 1000000, 3)",
+        "round(area_m2 / 1000000, 1)",
+    )
+    branch.edit(
+        "models/marts/fct_source_load.sql",
+        "        source_loads.error\n",
+        "        cast(random() as varchar) as error\n",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "review", "--base", "before", "--raw", str(raw), "--out", str(out)],
-        cwd=clone.path, capture_output=True, text=True, timeout=1200, check=False,
+        cwd=branch.path, capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     # the project's own test that every public result is placed sees the missing rows
     assert done.returncode == 1, done.stderr
@@ -82,11 +148,104 @@ def test_change_is_named_exactly(clone: Repository, raw: Path) -> None:
     before = counts["base"]
     assert counts["pr"] == before - before // 10
     assert [(c["model"], c["kind"], c["before"], c["after"]) for c in found["columns"]] == [
-        (name, "renamed", "ips_stddev DOUBLE", "ips_spread")
+        (name, "renamed", "ips_stddev DOUBLE", "ips_spread"),
+        ("stg_education_nationale__establishments", "added", "", "phone VARCHAR"),
     ]
-    assert found["edited"] == {name: ["SQL", "columns"]}
+    assert found["edited"][name] == ["SQL", "columns"]
     assert found["contracts"] == {name: ["column ips_stddev renamed to ips_spread"]}
     assert list(found["metrics"]) == ["mean_ips"]
     differ = {v["name"] for v in found["values"] if v["lost"] or v["added"] or v["changed"]}
-    assert differ == {name, "agg_school_year", "agg_arrondissement_school_year"}
+    assert differ == {
+        name,
+        "agg_school_year",
+        "agg_arrondissement_school_year",
+        "dim_arrondissement",
+        "fct_source_load",
+    }
+    said = done.stdout.splitlines()
+    assert said[0] == (
+        "## ❌ 1 test fails; contract of 1 mart broken; 1 check changed; 1 column null in every "
+        "row; 1 mart lost rows; 1 table other at each build; 1 new mart; data of 5 marts changed"
+    )
+    act_on = [line for line in said if line.startswith("- **")]
+    assert f"- **Rows lost** `{name}`: 45" in act_on
+    assert "- **Null in every row** `stg_education_nationale__establishments.phone`" in act_on
+    assert any(line.startswith("- **Other at each build** `fct_source_load`") for line in act_on)
+    assert "`agg_establishment_type` (mart): 1 row, reads `int_college__present_records`" in said
+    assert any(
+        line.startswith(
+            "| `dim_arrondissement` | `arrondissement_number` | 0 | 0 | 19 | `area_km2`"
+        )
+        for line in said
+    )
     assert f"| `{name}` | {before} | {counts['pr']} | −{before // 10} |" in done.stdout
+
+
+def test_a_wrong_decision_shows_on_real_data(
+    branch: Repository, recorded: Path, tmp_path: Path
+) -> None:
+    """A row of a seed that names a real collège says nothing on invented names."""
+    given = tmp_path / "given.duckdb"
+    load(given, [recorded / "2021-05", recorded / "2024-11"])
+    seed = branch.path / "seeds/college_identity_decisions.csv"
+    wrong = "AIME CESAIRE,75118,,ROSE BLANCHE,75117,2020-2021,data steward,2026-11-28,A mistake\n"
+    seed.write_text(seed.read_text(encoding="utf-8") + wrong, encoding="utf-8")
+    report = review(branch.path, "before", given, tmp_path / "out")
+    text = render([report])
+    assert verdict(report).startswith("❌ ")
+    assert "marts lost rows" in verdict(report)
+    assert "published_college_ids_stay" in text
+
+
+def test_a_filter_of_the_registry_is_seen_in_raw(
+    branch: Repository, raw: Path, tmp_path: Path
+) -> None:
+    """Each side loads with its own code: what the branch no longer pulls is lost."""
+    registry = "ingestion/datasets.yml"
+    entry = "  - id: etablissements-scolaires-colleges\n"
+    branch.edit(registry, entry, entry + '    where: annee_scol != "2020-2021"\n')
+    with checked_out(branch.path, "before") as folder:
+        assert not loads_alike(folder, branch.path)
+        assert load_sample(folder, raw.parent) == raw
+    changed = compare_raw(raw, load_sample(branch.path, tmp_path))
+    assert [(change.table, change.added) for change in changed] == [
+        ("opendata_paris__etablissements_scolaires_colleges", 0)
+    ]
+    ((change),) = changed
+    assert change.lost > 100
+    side = Side("pr", "abc", {"nodes": {}})
+    report = Report("main", "a" * 40, "b", "the sample", side, "", side, Comparison(raw=changed))
+    assert verdict(report).startswith(f"⚠️ {change.table} loses {change.lost} raw records")
+
+
+def test_each_side_runs_with_its_own_dependencies(
+    branch: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bump of a pin: the base is built by the base's packages, installed once from its lock."""
+    asked: list[Sequence[str]] = []
+    returncode = 1
+
+    def install(command: Sequence[str], *_: Any) -> subprocess.CompletedProcess[str]:
+        if "venv" in command:
+            Path(command[-1]).mkdir(parents=True, exist_ok=True)
+            return subprocess.CompletedProcess(command, 0, "", "")
+        asked.append(command)
+        return subprocess.CompletedProcess(command, returncode, "", "no such version")
+
+    monkeypatch.setattr("review.raw.run", install)
+    lock = branch.path / "requirements/base.txt"
+    with checked_out(branch.path, "before") as folder:
+        assert interpreter(folder, branch.path, tmp_path) == sys.executable
+        text = lock.read_text(encoding="utf-8")
+        assert "duckdb==" in text
+        lock.write_text(text.replace("duckdb==", "duckdb==9.", 1), encoding="utf-8")
+        said = r"base's dependencies .*could not be installed:\nno such version"
+        with pytest.raises(ReviewError, match=said):
+            interpreter(folder, branch.path, tmp_path)
+        returncode = 0
+        python = interpreter(folder, branch.path, tmp_path)
+        assert interpreter(folder, branch.path, tmp_path) == python != sys.executable
+        assert len(asked) == 2  # the failure, and one installation for two reviews
+        assert list(asked[1][-2:]) == ["-r", str(folder / "requirements/base.txt")]
+        assert {"--no-deps", "--require-hashes"} < set(asked[1])
+        assert python in asked[1]

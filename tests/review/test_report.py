@@ -92,6 +92,7 @@ def test_contract_that_changes_is_broken_for_its_readers(repository: Repository)
         (c.kind, c.before, c.after) for c in report.comparison.columns
     ]
     assert verdict(report).startswith("⚠️ Contract of 1 mart broken; ")
+    assert "- `fct_visit.cost` is read by `seen` (for `cost`)\n" in render([report])
 
 
 def test_dropped_key_test_is_caught(edited: Edited) -> None:

@@ -18,11 +18,11 @@ from which.answer import Map
 
 STATES = ("2021-01", "2021-05", "2022-02", "2024-11", "2026-08")
 MODELS = (
-    "+rpt_sector_disagreement",
-    "+fct_sector_change",
-    "+fct_sector_school_year",
-    "+bridge_sector_college",
-    "+fct_source_load",
+    "rpt_sector_disagreement",
+    "fct_sector_change",
+    "fct_sector_school_year",
+    "bridge_sector_college",
+    "fct_source_load",
 )
 
 
@@ -36,7 +36,7 @@ def built(run_directory: Path, recorded: Path) -> Home:
             shutil.rmtree(home.path, ignore_errors=True)
             home.path.mkdir()
             load(home.path / "warehouse.duckdb", [recorded / state for state in STATES])
-            home.build("--select", *MODELS)
+            home.marts(*MODELS)
             done.touch()
     return home
 

@@ -82,14 +82,14 @@ class Fake:
         tokens: list[str] = self.told("tokens")
         return [*self.key_path.read_text().splitlines()[1:-1], *tokens]
 
-    def connect(self, network_timeout: int = 20) -> Any:
+    def connect(self, network_timeout: int = 20, schema: str = "PUBLIC") -> Any:
         """A connection of the real connector."""
         return snowflake.connector.connect(
             account=ACCOUNT,
             user=USER,
             private_key_file=str(self.key_path),
             database=self.database,
-            schema="PUBLIC",
+            schema=schema,
             host="127.0.0.1",
             port=self.port,
             protocol="http",

@@ -31,6 +31,7 @@ from typing import Any
 import fakesnow.arrow
 import fakesnow.cursor
 import fakesnow.info_schema
+import fakesnow.instance
 import fakesnow.macros
 import jwt
 import pyarrow as pa
@@ -231,6 +232,18 @@ def null_timestamps(original: Any, timestamps: Any) -> Any:
         fields=[struct.type.field(i).with_nullable(True) for i in range(struct.type.num_fields)],
         mask=timestamps.is_null(),
     )
+
+
+@shim(fakesnow.instance.FakeSnow, "connect")
+def no_schema_by_signing_in(
+    original: Any, self: Any, database: str, schema: str | None, **options: Any
+) -> Any:
+    """Signing in with a schema that is not there makes it; Snowflake then leaves it unset."""
+    self.create_schema_on_connect = (schema or "PUBLIC").upper() == "PUBLIC"
+    try:
+        return original(self, database, schema, **options)
+    finally:
+        self.create_schema_on_connect = True
 
 
 _FLATTEN = """

@@ -18,7 +18,20 @@ from tests.snowflake.conftest import Fake
 
 pytestmark = pytest.mark.timeout(300)
 
-Execute = Callable[..., list[tuple[Any, ...]]]
+
+class Execute:
+    """Runs statements in one session."""
+
+    def __init__(self, fake: Fake, connection: Any) -> None:
+        self.fake = fake
+        self._connection = connection
+
+    def __call__(self, sql: str, **options: Any) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            rows: list[tuple[Any, ...]] = cursor.execute(sql, **options).fetchall()
+            return rows
+
+
 Probe = Callable[[Execute, Path], bool]
 
 PROBES: dict[str, Probe] = {}
@@ -110,6 +123,16 @@ def copied_as_dlt_does(execute: Execute, directory: Path) -> bool:
 
 
 @probe
+def no_schema_by_signing_in(execute: Execute, _: Path) -> bool:
+    name = f"unmade_{uuid.uuid4().hex[:8]}".upper()
+    with execute.fake.connect(schema=name):
+        found = execute(
+            f"select count(*) from information_schema.schemata where schema_name = '{name}'"
+        )
+    return found == [(0,)]
+
+
+@probe
 def flatten_index(execute: Execute, _: Path) -> bool:
     ((database,),) = execute("select current_database()")
     own = f"flattened_{uuid.uuid4().hex[:8]}"
@@ -145,13 +168,7 @@ def fake(account: Fake) -> Fake:
 @pytest.fixture(scope="module")
 def execute(fake: Fake) -> Iterator[Execute]:
     with fake.connect(network_timeout=4) as connection:
-
-        def run(sql: str, **options: Any) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                rows: list[tuple[Any, ...]] = cursor.execute(sql, **options).fetchall()
-                return rows
-
-        yield run
+        yield Execute(fake, connection)
 
 
 def test_every_shim_has_a_probe(fake: Fake) -> None:

@@ -2,12 +2,14 @@
 import * as Plot from "@observablehq/plot";
 import { h } from "../dom.js";
 import { shortYear } from "../data.js";
+import { figureTools } from "./figure-tools.js";
 import { plainMarks } from "./marks.js";
 
 export const LINE_COLORS = ["var(--line-1)", "var(--line-2)", "var(--line-3)", "var(--line-4)"];
 
-// lines: [{name, color, points: [{school_year, value, series?}]}]; `breaks`: the years a series begins.
-export function lineChart(context, { measure, lines, breaks = [], width = 440 }) {
+// lines: [{name, color, points: [{school_year, value, series?}]}]; `breaks`: the years a series begins;
+// `tables` of the document: what the chart's citation names.
+export function lineChart(context, { measure, lines, breaks = [], width = 440, tables = measure.tables }) {
   const { t, store } = context;
   const points = lines.flatMap((line) =>
     line.points
@@ -59,7 +61,104 @@ export function lineChart(context, { measure, lines, breaks = [], width = 440 })
     "aria-label",
     t("chart.of", { measure: t(`measure.${measure.id}`), names: lines.map((line) => line.name).join(", ") }),
   );
-  return h("figure", { class: "chart" }, svg, key(lines));
+  const names = lines.map((line) => line.name);
+  const title = `${t(`measure.${measure.id}`)}, ${names.join(", ")}`;
+  return h(
+    "figure",
+    { class: "chart" },
+    svg,
+    key(lines),
+    figureTools(context, {
+      name: `${measure.id}_${names.join("-")}`,
+      title,
+      tables,
+      svg: () => svg,
+      key: () => lines.map((line) => `— ${line.name}`),
+    }),
+  );
+}
+
+// A small chart each, on one scale, with Paris behind it. series: [{name, points}]; null without any point.
+export function smallMultiples(context, { measure, series, paris, width, label }) {
+  const columns = Math.max(2, Math.min(5, Math.floor(width / 170)));
+  const points = series.flatMap(({ name, points: own }, index) =>
+    own
+      .filter((point) => point.value !== null)
+      .map((point) => ({ ...point, name, fx: index % columns, fy: Math.floor(index / columns) })),
+  );
+  const published = new Set(points.map((point) => point.school_year));
+  if (published.size === 0) return null;
+  const behind = series.flatMap((_, index) =>
+    paris
+      .filter((point) => point.value !== null)
+      .map((point) => ({ ...point, fx: index % columns, fy: Math.floor(index / columns) })),
+  );
+  const domain = context.store.years.map((year) => year.school_year).filter((year) => published.has(year));
+  const rows = Math.ceil(series.length / columns);
+  const svg = Plot.plot({
+    width,
+    height: rows * 112 + 30,
+    marginLeft: 52,
+    marginBottom: 24,
+    marginTop: 8,
+    marginRight: 14,
+    fx: { axis: null, padding: 0.12 },
+    fy: { axis: null, padding: 0.16 },
+    x: {
+      type: "point",
+      domain,
+      label: null,
+      ticks: [domain[0], domain.at(-1)],
+      tickFormat: shortYear,
+      tickSize: 0,
+    },
+    y: {
+      nice: true,
+      label: null,
+      ticks: 3,
+      tickFormat: (value) => measure.format(context, value),
+      grid: true,
+    },
+    marks: [
+      measure.pivot !== undefined && Plot.ruleY([measure.pivot], { stroke: "var(--muted)" }),
+      Plot.line(behind, {
+        fx: "fx",
+        fy: "fy",
+        x: "school_year",
+        y: "value",
+        stroke: "var(--line)",
+        strokeWidth: 1.5,
+      }),
+      Plot.line(points, {
+        fx: "fx",
+        fy: "fy",
+        x: "school_year",
+        y: "value",
+        stroke: "var(--line-1)",
+        strokeWidth: 2.2,
+      }),
+      Plot.dot(points, { fx: "fx", fy: "fy", x: "school_year", y: "value", fill: "var(--line-1)", r: 2.6 }),
+      Plot.text(
+        series.map(({ name }, index) => ({ name, fx: index % columns, fy: Math.floor(index / columns) })),
+        {
+          fx: "fx",
+          fy: "fy",
+          text: "name",
+          frameAnchor: "top-left",
+          dx: 4,
+          fontWeight: 650,
+          fill: "var(--ink)",
+          stroke: "var(--card)",
+          strokeWidth: 3,
+        },
+      ),
+    ].filter(Boolean),
+  });
+  plainMarks(svg);
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", label);
+  svg.dataset.points = points.length;
+  return svg;
 }
 
 const key = (lines) =>

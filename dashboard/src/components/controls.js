@@ -2,31 +2,37 @@
 import { fill, h } from "../dom.js";
 import { shortYear } from "../data.js";
 
-export function yearSlider(context) {
+// With `hasLatest` the last stop, the first shown, is no year but the latest of every measure.
+export function yearSlider(context, { hasLatest = false } = {}) {
   const { t, store, change } = context;
   const years = store.years;
+  const stops = hasLatest ? [...years, null] : years;
   const describe = (year) =>
-    [year.school_year, year.isWithdrawn && t("year.withdrawn"), !year.isHeld && t("year.not_held")]
-      .filter(Boolean)
-      .join(", ");
+    year === null
+      ? t("year.latest")
+      : [year.school_year, year.isWithdrawn && t("year.withdrawn"), !year.isHeld && t("year.not_held")]
+          .filter(Boolean)
+          .join(", ");
   const input = h("input", {
     type: "range",
     id: "year",
     min: 0,
-    max: years.length - 1,
+    max: stops.length - 1,
     step: 1,
-    oninput: () => change({ year: years[input.valueAsNumber].school_year }, { isPassing: true }),
+    oninput: () => change({ year: stops[input.valueAsNumber]?.school_year ?? null }, { isPassing: true }),
   });
   const output = h("output", { for: "year", class: "year-value" });
   const ticks = h(
     "div",
     { class: "ticks", "aria-hidden": "true" },
-    years.map((year) =>
-      h(
-        "span",
-        { class: year.isHeld ? (year.isWithdrawn ? "withdrawn" : null) : "not-held" },
-        shortYear(year.school_year),
-      ),
+    stops.map((year) =>
+      year === null
+        ? h("span", {}, t("year.latest_short"))
+        : h(
+            "span",
+            { class: year.isHeld ? (year.isWithdrawn ? "withdrawn" : null) : "not-held" },
+            shortYear(year.school_year),
+          ),
     ),
   );
   const hasMarks = years.some((year) => year.isWithdrawn || !year.isHeld);
@@ -42,10 +48,12 @@ export function yearSlider(context) {
   return {
     element,
     update(schoolYear) {
-      const index = years.findIndex((year) => year.school_year === schoolYear);
+      const index = schoolYear
+        ? years.findIndex((year) => year.school_year === schoolYear)
+        : stops.length - 1;
       input.value = index;
-      input.setAttribute("aria-valuetext", describe(years[index]));
-      output.textContent = schoolYear;
+      input.setAttribute("aria-valuetext", describe(stops[index]));
+      output.textContent = schoolYear ?? t("year.latest");
       [...ticks.children].forEach((tick, position) => tick.classList.toggle("chosen", position === index));
     },
   };
@@ -53,6 +61,7 @@ export function yearSlider(context) {
 
 // What the reader must know about a school year before any figure of it.
 export function yearNote({ t }, year) {
+  if (!year) return null;
   if (!year.isHeld) return h("p", { class: "notice" }, t("year.note_not_held"));
   if (year.isWithdrawn) return h("p", { class: "notice" }, t("year.note_withdrawn"));
   return null;

@@ -1,5 +1,6 @@
 // Each figure's definition, one click away: the dbt docs' own text, from the export.
 import { fill, h } from "../dom.js";
+import { frenchSpaces } from "../i18n/index.js";
 
 export function definitionButton(context, key, name) {
   const label = context.t("definition.open", { name });
@@ -25,7 +26,11 @@ export function definitionText({ store, language, t }, key) {
   const english = h("p", { lang: "en" }, en);
   const origin = h("p", { class: "muted" }, t("definition.from"), " ", h("code", {}, key));
   if (language === "en") return [english, origin];
-  return [fr ? h("p", {}, fr) : h("p", { class: "muted" }, t("definition.untranslated")), origin, english];
+  return [
+    fr ? h("p", {}, frenchSpaces(fr)) : h("p", { class: "muted" }, t("definition.untranslated")),
+    origin,
+    english,
+  ];
 }
 
 function show(context, key, name) {

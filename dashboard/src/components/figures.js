@@ -2,18 +2,53 @@
 import { h } from "../dom.js";
 import { isSmallSample } from "../measures.js";
 
-export function missing({ t }, reason) {
+// A reason in words; `row`: of the collège it is about, where there is one.
+export function reasonText({ t, store }, reason, row = {}) {
+  const first = store.firstResult;
+  return t(reason, {
+    year: row.last_school_year ?? "",
+    session: first?.session ?? "",
+    first: first?.school_year ?? "",
+  });
+}
+
+// The reason is told once below its table (`reasons`), not in every cell.
+export function missing(context, reason, row) {
+  const text = reasonText(context, reason, row);
+  return h("span", { class: "missing", title: text, "data-reason": text }, context.t("why.label"));
+}
+
+// Why cells of an element are empty: each reason once, with how often.
+export function reasons(context, element) {
+  const counts = new Map();
+  for (const { dataset } of element.querySelectorAll(".missing[data-reason]"))
+    counts.set(dataset.reason, (counts.get(dataset.reason) ?? 0) + 1);
+  if (counts.size === 0) return null;
   return h(
-    "span",
-    { class: "missing", title: t(reason) },
-    t("why.label"),
-    h("span", { class: "visually-hidden" }, ` (${t(reason)})`),
+    "ul",
+    { class: "reasons muted note", "aria-label": context.t("why.title") },
+    [...counts].map(([text, n]) =>
+      h(
+        "li",
+        {},
+        h("em", {}, context.t("why.label")),
+        ` (${n}) : `.replace(" :", context.t("why.colon")),
+        text,
+      ),
+    ),
   );
 }
 
+export const withReasons = (context, element) => [element, reasons(context, element)];
+
+const why = (context, measure, row) =>
+  measure.whyMissing(row, context.store.yearOf(row, measure), context.store);
+
+export const whyText = (context, measure, row) => reasonText(context, why(context, measure, row), row);
+
 export function measured(context, measure, row) {
   const value = measure.value(row);
-  if (value === null) return missing(context, measure.whyMissing(row, context.store.year(row.school_year)));
+  if (value === null) return missing(context, why(context, measure, row), row);
   return [
     measure.format(context, value),
     isSmallSample(measure, row) && smallSample(context, row.result.candidates),
@@ -21,7 +56,7 @@ export function measured(context, measure, row) {
 }
 
 export function smallSample({ t, number }, candidates) {
-  const text = t("small.text", { n: number(candidates) });
+  const text = t("small.text", { n: number(candidates), points: number(100 / candidates, 1) });
   return [
     " ",
     h(
@@ -41,7 +76,17 @@ export function measuredText(context, measure, row) {
   return measure.format(context, value) + flag;
 }
 
-export const collegeLink = (context, id, name) => h("a", { href: context.link("college", id) }, name);
+export const collegeLink = (context, id, name = context.store.nameOf(id)) =>
+  h("a", { href: context.link("college", id) }, name);
+
+// The name of today, and the one the city's list had in that year where it was another.
+export function collegeCell(context, row) {
+  const today = context.store.college.get(row.college_id);
+  const link = collegeLink(context, row.college_id);
+  return row.college_name === today.college_name
+    ? link
+    : [link, " ", h("span", { class: "muted" }, context.t("college.then", { name: row.college_name }))];
+}
 
 export const point = (row) =>
   row.longitude === null || row.longitude === undefined

@@ -5,12 +5,16 @@ export function lifeLine(context, college) {
   const { t, store } = context;
   const rowOf = (year) => store.schoolYear.get(`${college.college_id}|${year.school_year}`);
   const events = eventsOf(context, college);
+  // The first and the last list are where our knowledge begins and ends: nothing happened there.
+  const changed = new Set(
+    (store.changesOf.get(college.college_id) ?? []).map((change) => change.school_year),
+  );
   return [
     h("p", { class: "muted note" }, t("college.life_hint")),
     h(
       "ol",
-      { class: "life-years" },
-      store.years.map((year) => cell(context, year, rowOf(year), events.has(year.school_year))),
+      { class: "life-years", tabindex: 0, "aria-label": t("college.life") },
+      store.years.map((year) => cell(context, year, rowOf(year), changed.has(year.school_year))),
     ),
     h(
       "ol",

@@ -5,17 +5,23 @@ import { defined } from "./definition.js";
 import { colorScale } from "./map-colors.js";
 
 // The colours of a measure.
-export function measureLegend(context, measure) {
+export function measureLegend(context, measure, year = null, color = colorScale(context, measure)) {
   const name = context.t(`measure.${measure.id}`);
   const ramp = Plot.legend({
-    color: colorScale(context, measure),
+    color,
     tickFormat: (value) => measure.format(context, value),
     ticks: 4,
     width: 280,
   });
   ramp.setAttribute("role", "img");
   ramp.setAttribute("aria-label", name);
-  return h("div", {}, defined(context, measure.definition, name), ramp);
+  return h(
+    "div",
+    {},
+    defined(context, measure.definition, name),
+    year && h("span", { class: "of-year" }, " ", year),
+    ramp,
+  );
 }
 
 // The colours, and the signs that the map shows at the moment.
@@ -31,7 +37,11 @@ export function legend(context, measure, rows) {
   return h(
     "div",
     { class: "legend" },
-    measureLegend(context, measure),
+    measureLegend(
+      context,
+      measure,
+      rows.length ? context.store.yearOf(rows[0], measure)?.school_year : context.store.latest(measure),
+    ),
     h(
       "ul",
       {},

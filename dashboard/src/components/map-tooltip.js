@@ -1,6 +1,6 @@
 // What a point stands for, on hover and on focus alike.
 import { fill, h } from "../dom.js";
-import { measured } from "./figures.js";
+import { measured, whyText } from "./figures.js";
 
 export function tooltip(context, container, points, measure) {
   const { t } = context;
@@ -8,12 +8,12 @@ export function tooltip(context, container, points, measure) {
   container.append(card);
 
   function show({ element, row }) {
-    const year = context.store.year(row.school_year);
+    const year = context.store.yearOf(row, measure);
     const session = measure.tables.includes("results") && row.result;
-    const reason = measure.value(row) === null && t(measure.whyMissing(row, year));
+    const reason = measure.value(row) === null && whyText(context, measure, row);
     fill(
       card,
-      h("strong", {}, row.college_name),
+      h("strong", {}, row.display_name),
       h(
         "span",
         {},
@@ -23,7 +23,9 @@ export function tooltip(context, container, points, measure) {
         "span",
         {},
         t(`measure.${measure.id}`),
-        session && ` (${t("measure.session", { session: row.result.session })})`,
+        " (",
+        session ? t("measure.session", { session: row.result.session }) : year?.school_year,
+        ")",
       ),
       h("b", {}, measured(context, measure, row)),
       reason && h("span", { class: "muted" }, reason),

@@ -1,9 +1,9 @@
 // A collège's results and social position over the years, against Paris: curves, and the same in a table.
 import { h } from "../dom.js";
-import { measure as measureOf } from "../measures.js";
+import { measure as measureOf, whyNoUai } from "../measures.js";
 import { lineChart, LINE_COLORS } from "./chart.js";
 import { defined } from "./definition.js";
-import { measured, missing } from "./figures.js";
+import { measured, missing, reasonText, withReasons } from "./figures.js";
 
 const RESULT_MEASURES = ["success", "value_added", "mentions"].map(measureOf);
 const IPS = measureOf("ips");
@@ -15,11 +15,15 @@ export function resultSection(context, college) {
   const section = (...content) => h("section", { class: "card" }, h("h2", {}, t("college.results")), content);
   if (years.length === 0)
     return section(
-      h("p", { class: "missing-block" }, t(college.uai ? "college.results_none" : "why.no_uai")),
+      h(
+        "p",
+        { class: "missing-block" },
+        reasonText(context, college.uai ? "college.results_none" : whyNoUai(college, store), college),
+      ),
     );
   const published = store.years.filter((year) => year.hasResults);
   return section(
-    h("p", { class: "muted note" }, t("college.results_start")),
+    h("p", { class: "muted note" }, reasonText(context, "college.results_start")),
     h(
       "div",
       { class: "charts" },
@@ -62,7 +66,11 @@ export function socialSection(context, college) {
   const section = (...content) => h("section", { class: "card" }, h("h2", {}, t("college.ips")), content);
   if (years.length === 0)
     return section(
-      h("p", { class: "missing-block" }, t(college.uai ? "college.ips_none" : "why.no_uai")),
+      h(
+        "p",
+        { class: "missing-block" },
+        reasonText(context, college.uai ? "college.ips_none" : whyNoUai(college, store), college),
+      ),
       h("p", { class: "muted note" }, t("college.ips_break")),
     );
   return section(
@@ -80,7 +88,19 @@ export function socialSection(context, college) {
       columns: [
         ["column.series", "fct_college_social_position.series", (row) => row.social.series],
         ["measure.short.ips", IPS.definition, (row) => measured(context, IPS, row)],
-        ["column.paris", "agg_school_year.ips_mean", (_, year) => parisFigure(context, IPS, year)],
+        ["column.paris_mean", "agg_school_year.ips_mean", (_, year) => parisFigure(context, IPS, year)],
+        ...(years.some((year) => ministryFigure(store, year) !== null)
+          ? [
+              [
+                "column.paris_ministry",
+                "agg_school_year.ips_department_public",
+                (_, year) =>
+                  ministryFigure(store, year) === null
+                    ? missing(context, "why.no_ministry_ips")
+                    : context.number(ministryFigure(store, year), 1),
+              ],
+            ]
+          : []),
         [
           "column.spread",
           "fct_college_social_position.ips_stddev",
@@ -108,7 +128,7 @@ export function socialSection(context, college) {
 export function chartOf(context, colleges, measure) {
   const { t, store } = context;
   const lines = colleges.map((college, index) => ({
-    name: college.college_name,
+    name: college.display_name,
     color: LINE_COLORS[index],
     points: store.years.map((year) => {
       const row = rowOf(store, college, year);
@@ -162,12 +182,12 @@ export const rowOf = (store, college, year) =>
     changes: [],
   };
 
+const ministryFigure = (store, year) => store.parisYear.get(year.school_year)?.ips_department_public ?? null;
+
 function figure(context, value, format, row, reason) {
   if (value !== null && value !== undefined) return format(value);
-  return missing(
-    context,
-    reason ?? measureOf("success").whyMissing(row, context.store.year(row.school_year)),
-  );
+  const year = context.store.year(row.school_year);
+  return missing(context, reason ?? measureOf("success").whyMissing(row, year, context.store), row);
 }
 
 function parisFigure(context, measure, year) {
@@ -179,7 +199,7 @@ function parisFigure(context, measure, year) {
 
 function yearTable(context, { caption, years, columns, row }) {
   const { t } = context;
-  return h(
+  const table = h(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     h(
@@ -216,4 +236,5 @@ function yearTable(context, { caption, years, columns, row }) {
       ),
     ),
   );
+  return withReasons(context, table);
 }

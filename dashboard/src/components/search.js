@@ -11,7 +11,10 @@ export function collegeSearch(
 ) {
   const { t, store, arrondissement } = context;
   const names = new Map(
-    store.colleges.map((college) => [college.college_id, new Set([college.college_name])]),
+    store.colleges.map((college) => [
+      college.college_id,
+      new Set([college.display_name, college.college_name]),
+    ]),
   );
   for (const row of store.document.college_school_years) names.get(row.college_id)?.add(row.college_name);
   const texts = store.colleges.map((college) => ({
@@ -55,7 +58,7 @@ export function collegeSearch(
     const first = folded(query) ? before(query) : [];
     const hits = folded(query) ? texts.filter(({ text }) => matches(text, query)) : [];
     found.textContent = problem
-      ? t("page.failed", { error: problem.message })
+      ? t("page.failed")
       : folded(query) && !first.length
         ? t("search.found", { n: hits.length })
         : "";
@@ -67,13 +70,17 @@ export function collegeSearch(
     );
   }
 
+  const hits = () => [...list.querySelectorAll("a, button")];
+
+  // Whoever already walks through the hits keeps their place when more of them arrive.
   async function drawWhenReady() {
     draw();
     await load();
+    const place = hits().indexOf(document.activeElement);
+    const text = document.activeElement.textContent;
     draw();
+    if (place >= 0) (hits().find((hit) => hit.textContent === text) ?? hits()[place] ?? input).focus();
   }
-
-  const hits = () => [...list.querySelectorAll("a, button")];
 
   // Enter takes the first hit, the arrows walk through them, Escape leaves.
   async function onKey(event) {
@@ -106,7 +113,7 @@ export function collegeSearch(
 }
 
 export const hitText = ({ arrondissement }, college) => [
-  college.college_name,
+  college.display_name,
   " ",
   h("span", { class: "muted" }, arrondissement(college.arrondissement_number)),
 ];

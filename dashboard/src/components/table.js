@@ -2,12 +2,14 @@
 import { fill, folded, h, matches } from "../dom.js";
 import { definitionButton } from "./definition.js";
 import { downloads } from "./downloads.js";
+import { reasons } from "./figures.js";
 
 const PAGE_ROWS = 25;
 const PRINTED_ROWS = 300;
 
-// A column: {key, label, value(row), text(row)?, cell(row)?, isNumber?, isLong?, definition?}; `value` sorts
-// and goes into files, `text` is what a reader searches and sees, `cell` is shown in its place.
+// A column: {key, label, value(row), text(row)?, cell(row)?, isNumber?, isLong?, definition?, note()?,
+// isShown(rows)?}; `value` sorts and goes into files, `text` is what a reader searches and sees, `cell` is
+// shown in its place. `note` stands below the label: the year, where columns are of different years.
 // `sort` is a column's key, with a minus where the largest comes first.
 export function createTable(context, { name, columns, tables, sort, geometry = () => null }) {
   const { t, collator } = context;
@@ -29,7 +31,9 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
     oninput: () =>
       context.change({ [`${name}.q`]: search.value, [`${name}.page`]: null }, { isPassing: true }),
   });
+  const headNotes = columns.map(() => h("span", { class: "of-year" }));
   const heads = columns.map(head);
+  const why = h("div");
   const printed = h("p", { class: "printed-only muted" });
   const files = h("div", { class: "downloads" });
   region.append(h("table", {}, caption, h("thead", {}, h("tr", {}, heads)), body));
@@ -38,12 +42,13 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
     { class: "data-table", id: `${name}-table` },
     h("div", { class: "table-tools" }, h("label", { for: search.id }, t("table.search")), search),
     region,
+    why,
     printed,
     h("div", { class: "pager" }, count, previous, next),
     files,
   );
 
-  function head(column) {
+  function head(column, index) {
     const button = h(
       "button",
       { type: "button", class: "sort", onclick: () => sortBy(column) },
@@ -54,8 +59,12 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
       { scope: "col", class: column.isNumber ? "number" : null },
       button,
       column.definition && definitionButton(context, column.definition, column.label),
+      " ",
+      headNotes[index],
     );
   }
+
+  const shownColumns = () => columns.filter((column) => !column.isShown || column.isShown(rows));
 
   const order = () => {
     const wanted = state.params[`${name}.sort`] ?? sort;
@@ -104,15 +113,21 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
       ? found.slice(0, PRINTED_ROWS)
       : found.slice((current - 1) * PAGE_ROWS, current * PAGE_ROWS);
     const { key, isDescending } = order();
+    const visible = shownColumns();
     heads.forEach((cell, index) => {
+      cell.hidden = !visible.includes(columns[index]);
+      headNotes[index].textContent = columns[index].note?.() ?? "";
       const isSorted = columns[index].key === key;
       cell.ariaSort = isSorted ? (isDescending ? "descending" : "ascending") : null;
       if (!isSorted) cell.removeAttribute("aria-sort");
     });
     fill(
       body,
-      shown.length ? shown.map(line) : h("tr", {}, h("td", { colspan: columns.length }, t("table.empty"))),
+      shown.length
+        ? shown.map((row) => line(row, visible))
+        : h("tr", {}, h("td", { colspan: visible.length }, t("table.empty"))),
     );
+    fill(why, reasons(context, body));
     caption.textContent = title;
     region.setAttribute("aria-label", title);
     const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
@@ -121,19 +136,25 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
     next.disabled = current === pages;
     printed.textContent = found.length > PRINTED_ROWS ? t("table.printed", { n: PRINTED_ROWS }) : "";
     if (document.activeElement !== search) search.value = state.params[`${name}.q`] ?? "";
-    fill(files, downloads(context, { name, title, columns, tables, geometry, rows: found }));
+    fill(files, downloads(context, { name, title, columns: visible, tables, geometry, rows: found }));
   }
 
-  const line = (row) =>
+  const line = (row, visible) =>
     h(
       "tr",
       {},
-      columns.map((column, index) =>
+      visible.map((column, index) =>
         h(
           index === 0 ? "th" : "td",
           {
             scope: index === 0 ? "row" : null,
-            class: column.isNumber ? "number" : column.isLong ? "table-text" : null,
+            class: column.isNumber
+              ? "number"
+              : column.isLong
+                ? "table-text"
+                : column.key === "school_year"
+                  ? "nowrap"
+                  : null,
           },
           column.cell ? column.cell(row) : text(column, row),
         ),

@@ -6,8 +6,21 @@ const LOCALES = { fr: "fr-FR", en: "en-GB" };
 
 export const otherLanguage = (language) => (language === "fr" ? "en" : "fr");
 
-// French, unless the address asks for English: the same address must show everyone the same page.
-export const chosenLanguage = (params) => (params.lang === "en" ? "en" : "fr");
+// The one the address asks for, else the first of the browser's that the page speaks, else French.
+export function chosenLanguage(params, preferred = globalThis.navigator?.languages ?? []) {
+  if (LANGUAGES[params.lang]) return params.lang;
+  return preferred.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => LANGUAGES[tag]) ?? "fr";
+}
+
+// No-break spaces where French wants them, so that no line begins with a colon or ends with «.
+export const frenchSpaces = (text) =>
+  text
+    .replace(/ (?=[:;!?»%])/g, "\u00a0")
+    .replace(/« /g, "«\u00a0")
+    .replace(/(\d) (?=\d{3}\b)/g, "$1\u202f");
+
+// A minus is longer than a hyphen; a unit stays with its number.
+const typographic = (text) => text.replace(/^-(?=\d)/, "\u2212");
 
 // What a language says: t("key", {n: 3}), and numbers, dates and ordinals in its manner.
 export function createLanguage(language) {
@@ -21,13 +34,15 @@ export function createLanguage(language) {
       const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
       formats.set(digits, new Intl.NumberFormat(locale, options));
     }
-    return formats.get(digits).format(value);
+    return typographic(formats.get(digits).format(value));
   };
 
   const t = (key, values = {}) => {
     const found = texts[key];
     if (found === undefined) throw new Error(`no text ${key} in ${language}`);
-    const text = typeof found === "string" ? found : plural(found, values.n);
+    const written = typeof found === "string" ? found : plural(found, values.n);
+    const spaced = language === "fr" ? frenchSpaces(written) : written;
+    const text = key.startsWith("unit.") ? spaced.replaceAll(" ", "\u00a0") : spaced;
     return text.replace(/\{(\w+)\}/g, (_, name) =>
       name === "n" && typeof values.n === "number" ? number(values.n) : values[name],
     );
@@ -47,7 +62,16 @@ export function createLanguage(language) {
     metres: (value) =>
       value < 1000 ? t("unit.m", { n: number(value) }) : t("unit.km", { n: number(value / 1000, 2) }),
     percent: (value, digits = 0) => t("unit.percent", { n: number(value, digits) }),
-    points: (value) => t("unit.points", { n: signed.format(value) }),
+    points: (value) => t("unit.points", { n: signed.format(value).replace("-", "\u2212") }),
+    // "2.311718, 48.88743" as the marts write a point; any other text as it is.
+    value: (text) => {
+      const point = text?.match(/^(-?\d+\.\d+), (-?\d+\.\d+)$/);
+      if (!point) return text;
+      return t("unit.place", {
+        latitude: number(Number(point[2]), 5),
+        longitude: number(Number(point[1]), 5),
+      });
+    },
     date: (moment) => day.format(new Date(moment)),
     arrondissement: (value) => (value === null ? t("arrondissement.none") : ordinal(value, language)),
     collator: new Intl.Collator(locale, { sensitivity: "base", numeric: true }),

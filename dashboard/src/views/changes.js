@@ -6,7 +6,7 @@ import { createTable } from "../components/table.js";
 import { fill, h } from "../dom.js";
 import { recordParts } from "../data.js";
 
-const TYPES = ["opened", "closed", "renamed", "relocated", "point_moved", "respelled"];
+const TYPES = ["opened", "closed", "renamed", "relocated", "readdressed", "point_moved", "respelled"];
 const EDIT_TYPES = ["edited", "withdrawn", "restored"];
 
 export function createView(context) {
@@ -96,7 +96,7 @@ export function createView(context) {
 
 function changeTable(context) {
   const { t, store } = context;
-  const name = (row) => store.college.get(row.college_id).college_name;
+  const name = (row) => store.nameOf(row.college_id);
   return createTable(context, {
     name: "changes",
     tables: ["changes"],
@@ -113,13 +113,18 @@ function changeTable(context) {
         cell: (row) => h("span", { class: `badge ${row.change_type}` }, t(`change.${row.change_type}`)),
       },
       {
-        key: "college_name",
+        key: "display_name",
         label: t("column.college"),
         value: name,
+        text: (row) => `${name(row)} ${store.college.get(row.college_id).college_name}`,
         cell: (row) => collegeLink(context, row.college_id, name(row)),
       },
-      { key: "from_value", label: t("column.from"), value: (row) => row.from_value },
-      { key: "to_value", label: t("column.to"), value: (row) => row.to_value },
+      ...["from_value", "to_value"].map((key) => ({
+        key,
+        label: t(key === "from_value" ? "column.from" : "column.to"),
+        value: (row) => row[key],
+        text: (row) => context.value(row[key]),
+      })),
       {
         key: "moved_m",
         label: t("column.moved"),
@@ -165,9 +170,18 @@ function editTable(context) {
         value: (row) => row.record_key,
         text: (row) => recordParts(row.record_key).join(" · "),
       },
-      { key: "field", label: t("column.field"), value: (row) => row.field },
-      { key: "old_value", label: t("column.from"), value: (row) => row.old_value },
-      { key: "new_value", label: t("column.to"), value: (row) => row.new_value },
+      {
+        key: "display_name",
+        label: t("column.college"),
+        value: (row) => (row.college_id ? store.nameOf(row.college_id) : null),
+        cell: (row) => row.college_id && collegeLink(context, row.college_id),
+      },
+      ...["field", "old_value", "new_value"].map((key) => ({
+        key,
+        label: t({ field: "column.field", old_value: "column.from", new_value: "column.to" }[key]),
+        value: (row) => row[key],
+        isShown: (rows) => rows.some((row) => row[key] !== null),
+      })),
     ],
   });
 }

@@ -2,13 +2,19 @@
 import { select } from "../components/controls.js";
 import { definitionButton } from "../components/definition.js";
 import { collegeLink } from "../components/figures.js";
+import { collegeFigures } from "../components/college-figures.js";
 import { lifeLine } from "../components/life-line.js";
+import { figureTools } from "../components/figure-tools.js";
 import { drawMap } from "../components/map.js";
+import { readZoom } from "../components/map-zoom.js";
 import { resultSection, socialSection } from "../components/over-time.js";
 import { recordParts } from "../data.js";
 import { fill, h } from "../dom.js";
+import { MEASURES } from "../measures.js";
 
 const NEIGHBOURS = 5;
+// The ministry's directory has no address that an identifier alone leads to: its search is asked.
+const DIRECTORY = "https://www.education.gouv.fr/annuaire?department=75&establishment=2&status=All&keywords=";
 
 export function createView(context, id) {
   const { t, store } = context;
@@ -36,17 +42,20 @@ export function createView(context, id) {
   });
   const legend = h("div");
   const map = h("div", { class: "map" });
+  const tools = h("div");
   const placeTitle = h("h2");
   const neighbours = h("div");
   const element = h(
     "div",
     { class: "view college" },
     heading(context, college),
-    h("section", { class: "card" }, h("h2", {}, t("college.life")), lifeLine(context, college)),
+    collegeFigures(context, college),
+    resultSection(context, college),
+    socialSection(context, college),
     h(
       "div",
       { class: "two" },
-      h("section", { class: "card" }, placeTitle, year.element, legend, map),
+      h("section", { class: "card" }, placeTitle, year.element, legend, map, tools),
       h(
         "div",
         { class: "stack" },
@@ -54,31 +63,43 @@ export function createView(context, id) {
         h("section", { class: "card" }, h("h2", {}, t("college.identity")), identity(context, college)),
       ),
     ),
-    resultSection(context, college),
-    socialSection(context, college),
+    h("section", { class: "card" }, h("h2", {}, t("college.life")), lifeLine(context, college)),
     h("section", { class: "card" }, h("h2", {}, t("college.edits")), edits(context, id)),
   );
   return {
     element,
-    title: () => college.college_name,
+    title: () => college.display_name,
     update(state) {
-      const wanted = context.year();
+      const wanted = context.year() ?? store.latestYear;
       const schoolYear = held.some((each) => each.school_year === wanted) ? wanted : held.at(-1).school_year;
       year.update(schoolYear);
       placeTitle.textContent = t("college.place", { year: schoolYear });
       const row = store.row(college, schoolYear);
-      const rows = store
-        .rows(schoolYear)
-        .filter((other) => other.arrondissement_number === row.arrondissement_number);
+      const near = store
+        .nearest(id, schoolYear, NEIGHBOURS)
+        .map(([other]) => store.row(store.college.get(other), schoolYear));
       const options = {
-        rows,
-        measureId: state.params.measure,
+        rows: store.rows(schoolYear),
+        near: [row, ...near],
+        // The place is asked for here: the colours say what is published of that year, if anything is.
+        measureId: MEASURES.find((measure) => measure.isAvailable(store.year(schoolYear)))?.id,
+        zoom: readZoom(state.params.zoom),
+        changeZoom: (zoom) => context.change({ zoom }, { isPassing: true }),
         arrondissement: row.arrondissement_number,
         highlight: id,
         label: placeTitle.textContent,
-        maxHeight: 360,
+        maxHeight: 400,
       };
       fill(legend, drawMap(context, map, options));
+      fill(
+        tools,
+        figureTools(context, {
+          name: college.display_name,
+          title: `${college.display_name}. ${placeTitle.textContent}`,
+          tables: ["colleges", "college_school_years"],
+          svg: () => map.querySelector("svg"),
+        }),
+      );
       fill(neighbours, neighbourList(context, row));
     },
   };
@@ -90,7 +111,7 @@ function heading(context, college) {
   return h(
     "header",
     { class: "college-heading" },
-    h("h1", { tabindex: -1 }, college.college_name),
+    h("h1", { tabindex: -1 }, college.display_name),
     h(
       "p",
       {},
@@ -109,6 +130,12 @@ function heading(context, college) {
       "p",
       { class: "actions" },
       h("a", { href: context.link("compare", null, { c: college.college_id }) }, t("compare.action")),
+      college.uai &&
+        h(
+          "a",
+          { href: DIRECTORY + encodeURIComponent(college.display_name), rel: "external noopener" },
+          t("college.directory"),
+        ),
     ),
   );
 }
@@ -122,6 +149,7 @@ function identity(context, college) {
   return h(
     "dl",
     { class: "facts" },
+    entry(t("college.city_name"), "dim_college.college_name", college.college_name),
     entry(t("college.address"), "dim_college.address", college.address ?? t("college.no_address")),
     entry(t("college.sector"), "bridge_sector_college.sector_name", sectors(context, college.college_id)),
     entry(
@@ -149,10 +177,7 @@ function sectors(context, id) {
         (row) => row.sector_name === sector && years.includes(row.school_year) && row.college_id !== id,
       );
       const partners = [...new Set(others.map((row) => row.college_id))];
-      const links = partners.flatMap((other, index) => [
-        index ? ", " : " ",
-        collegeLink(context, other, store.college.get(other).college_name),
-      ]);
+      const links = partners.flatMap((other, index) => [index ? ", " : " ", collegeLink(context, other)]);
       const sharing = partners.length
         ? [" · ", t("college.shared_with"), links]
         : rows.some((row) => row.is_shared) && ` · ${t("college.shared")}`;
@@ -177,12 +202,7 @@ function neighbourList(context, row) {
       "ol",
       { class: "neighbours" },
       nearest.map(([other, metres]) =>
-        h(
-          "li",
-          {},
-          collegeLink(context, other, store.row(store.college.get(other), row.school_year).college_name),
-          h("span", {}, context.metres(metres)),
-        ),
+        h("li", {}, collegeLink(context, other), h("span", {}, context.metres(metres))),
       ),
     ),
   ];

@@ -1,17 +1,17 @@
 // Two to four collèges side by side.
 import { yearNote, yearSlider } from "../components/controls.js";
 import { defined } from "../components/definition.js";
-import { collegeLink, measured, missing } from "../components/figures.js";
+import { collegeLink, measured, missing, withReasons } from "../components/figures.js";
 import { chartOf, rowOf } from "../components/over-time.js";
 import { collegeSearch, hitText } from "../components/search.js";
 import { fill, h } from "../dom.js";
-import { MEASURES } from "../measures.js";
+import { MEASURES, measure as measureOf } from "../measures.js";
 
 const MOST = 4;
 
 export function createView(context) {
   const { t, store } = context;
-  const year = yearSlider(context);
+  const year = yearSlider(context, { hasLatest: true });
   const chosen = h("ul", { class: "chips" });
   const message = h("p", { role: "status", class: "muted" });
   const content = h("div", { class: "stack" });
@@ -84,28 +84,30 @@ const chip = ({ t }, college, remove) =>
   h(
     "li",
     {},
-    college.college_name,
+    college.display_name,
     h(
       "button",
-      { type: "button", "aria-label": t("compare.remove", { name: college.college_name }), onclick: remove },
+      { type: "button", "aria-label": t("compare.remove", { name: college.display_name }), onclick: remove },
       "×",
     ),
   );
 
 function comparison(context, colleges, schoolYear) {
-  const { t } = context;
+  const { t, store } = context;
+  const year = schoolYear ?? t("year.latest_in_title");
+  const listYear = schoolYear ?? store.latestYear;
   return [
     h(
       "section",
       { class: "card" },
-      h("h2", {}, t("compare.table", { year: schoolYear })),
+      h("h2", {}, t("compare.table", { year })),
       sideBySide(context, colleges, schoolYear),
     ),
     h(
       "section",
       { class: "card" },
-      h("h2", {}, t("compare.distances", { year: schoolYear })),
-      between(context, colleges, schoolYear),
+      h("h2", {}, t("compare.distances", { year: listYear })),
+      between(context, colleges, listYear),
     ),
     h(
       "section",
@@ -122,12 +124,12 @@ function comparison(context, colleges, schoolYear) {
 }
 
 function grid(context, caption, colleges, lines) {
-  return h(
+  const table = h(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     h(
       "table",
-      {},
+      { class: `side-by-side columns-${colleges.length}` },
       h("caption", { class: "visually-hidden" }, caption),
       h(
         "thead",
@@ -136,15 +138,13 @@ function grid(context, caption, colleges, lines) {
           "tr",
           {},
           h("td"),
-          colleges.map((college) =>
-            h("th", { scope: "col" }, collegeLink(context, college.college_id, college.college_name)),
-          ),
+          colleges.map((college) => h("th", { scope: "col" }, collegeLink(context, college.college_id))),
         ),
       ),
       h(
         "tbody",
         {},
-        lines.map(([label, cells]) =>
+        lines.filter(Boolean).map(([label, cells]) =>
           h(
             "tr",
             {},
@@ -155,28 +155,47 @@ function grid(context, caption, colleges, lines) {
       ),
     ),
   );
+  return withReasons(context, table);
 }
 
 function sideBySide(context, colleges, schoolYear) {
   const { t, store } = context;
-  const rows = colleges.map((college) => rowOf(store, college, { school_year: schoolYear }));
+  const rows = colleges.map((college) =>
+    schoolYear
+      ? rowOf(store, college, { school_year: schoolYear })
+      : (store.latestRow(college) ?? {
+          ...rowOf(store, college, { school_year: store.latestYear }),
+          isLatest: true,
+        }),
+  );
+  const shown = MEASURES.filter((measure) =>
+    schoolYear ? measure.isAvailable(store.year(schoolYear)) : store.latest(measure),
+  );
+  const ofYear = (measure) => !schoolYear && [" ", h("span", { class: "of-year" }, store.latest(measure))];
   const status = (row) =>
     row.is_open ? t("status.open_short") : t("status.closed", { year: row.last_school_year });
-  return grid(context, t("compare.table", { year: schoolYear }), colleges, [
+  const caption = t("compare.table", { year: schoolYear ?? t("year.latest_in_title") });
+  return grid(context, caption, colleges, [
     [t("column.arrondissement"), rows.map((row) => context.arrondissement(row.arrondissement_number))],
     [t("column.address"), rows.map((row) => row.address ?? t("college.no_address"))],
     [t("column.status"), rows.map(status)],
-    ...MEASURES.map((measure) => [
-      defined(context, measure.definition, t(`measure.${measure.id}`)),
+    ...shown.map((measure) => [
+      [defined(context, measure.definition, t(`measure.${measure.id}`)), ofYear(measure)],
       rows.map((row) => measured(context, measure, row)),
     ]),
-    [
-      defined(context, "fct_college_result.candidates", t("column.candidates")),
-      rows.map((row) => row.result?.candidates ?? missing(context, "why.no_result")),
+    shown.some((measure) => measure.id === "success") && [
+      [
+        defined(context, "fct_college_result.candidates", t("column.candidates")),
+        ofYear(measureOf("success")),
+      ],
+      rows.map((row) => row.result?.candidates ?? missing(context, "why.no_result", row)),
     ],
-    [
-      defined(context, "fct_college_neighbourhood.colleges_within_1_km", t("column.within_1_km")),
-      rows.map((row) => row.colleges_within_1_km ?? missing(context, "why.no_list")),
+    shown.some((measure) => measure.id === "nearest") && [
+      [
+        defined(context, "fct_college_neighbourhood.colleges_within_1_km", t("column.within_1_km")),
+        ofYear(measureOf("nearest")),
+      ],
+      rows.map((row) => row.colleges_within_1_km ?? missing(context, "why.no_list", row)),
     ],
   ]);
 }
@@ -192,6 +211,6 @@ function between(context, colleges, schoolYear) {
     context,
     t("compare.distances", { year: schoolYear }),
     colleges,
-    colleges.map((one) => [one.college_name, colleges.map((other) => cell(one, other))]),
+    colleges.map((one) => [one.display_name, colleges.map((other) => cell(one, other))]),
   );
 }

@@ -33,7 +33,7 @@ export function createView(context) {
     element,
     title: () => t("view.distances"),
     update(state) {
-      const schoolYear = context.year();
+      const schoolYear = context.year() ?? store.latestYear;
       const chosen = Number(state.params.arr) || null;
       year.update(schoolYear);
       arrondissement.update(state.params.arr);
@@ -60,10 +60,11 @@ function pairTable(context) {
   const { t } = context;
   const side = (key, label) => [
     {
-      key: `college_name_${key}`,
+      key: `display_name_${key}`,
       label,
-      value: (row) => row[key].college_name,
-      cell: (row) => collegeLink(context, row[key].college_id, row[key].college_name),
+      value: (row) => row[key].display_name,
+      text: (row) => `${row[key].display_name} ${row[key].college_name}`,
+      cell: (row) => collegeLink(context, row[key].college_id),
     },
     {
       key: `arrondissement_number_${key}`,

@@ -1,32 +1,34 @@
-// The first page: figures, map, treemap, and the tables that say the same in words.
+// The first page: figures, map, and the tables that say the same in words.
 import { arrondissementSelect, resetButton, select, yearNote, yearSlider } from "../components/controls.js";
-import { collegeLink, measured, measuredText, missing, point } from "../components/figures.js";
+import { figureTools } from "../components/figure-tools.js";
+import { collegeCell, measured, measuredText, missing, point } from "../components/figures.js";
 import { drawMap } from "../components/map.js";
+import { readZoom } from "../components/map-zoom.js";
 import { createTable } from "../components/table.js";
 import { tiles } from "../components/tiles.js";
-import { drawTreemap } from "../components/treemap.js";
 import { fill, h } from "../dom.js";
-import { MEASURES, measure as measureOf } from "../measures.js";
+import { MEASURES } from "../measures.js";
+
+const TABLES = ["colleges", "college_school_years", "neighbourhoods", "results", "social_positions"];
 
 export function createView(context) {
   const { t, store } = context;
-  const year = yearSlider(context);
+  const year = yearSlider(context, { hasLatest: true });
   const arrondissement = arrondissementSelect(context);
   const measure = select(context, {
     id: "measure",
     label: t("measure.label"),
     options: MEASURES.map(({ id }) => [id, t(`measure.${id}`)]),
     parameter: "measure",
-    initial: MEASURES[0].id,
   });
   const notes = h("div", { role: "status" });
   const figures = h("dl", { class: "tiles" });
   const map = h("div", { class: "map" });
   const legend = h("div");
-  const tree = h("div");
+  const tools = h("div");
   const colleges = collegeTable(context);
   const arrondissements = arrondissementTable(context);
-  const titles = { colleges: h("h2", { id: "colleges" }), arrondissements: h("h2") };
+  const titles = { map: h("h2"), colleges: h("h2", { id: "colleges" }), arrondissements: h("h2") };
 
   const element = h(
     "div",
@@ -38,34 +40,24 @@ export function createView(context) {
       year.element,
       arrondissement.element,
       measure.element,
-      resetButton(context, ["year", "arr", "measure"]),
+      resetButton(context, ["year", "arr", "measure", "zoom"]),
     ),
     notes,
     figures,
     h(
-      "div",
-      { class: "map-and-tree" },
+      "section",
+      { class: "card" },
+      titles.map,
       h(
-        "section",
-        { class: "card" },
-        h("h2", {}, t("map.title")),
-        h(
-          "p",
-          { class: "muted note" },
-          t("map.description"),
-          " ",
-          h("a", { href: "#colleges", class: "to-table", onclick: toTable }, t("map.to_table")),
-        ),
-        legend,
-        map,
+        "p",
+        { class: "muted note" },
+        t("map.description"),
+        " ",
+        h("a", { href: "#colleges", class: "to-table", onclick: toTable }, t("map.to_table")),
       ),
-      h(
-        "section",
-        { class: "card" },
-        h("h2", {}, t("treemap.title")),
-        h("p", { class: "muted note" }, t("treemap.hint")),
-        tree,
-      ),
+      legend,
+      map,
+      tools,
     ),
     h("section", { class: "card" }, titles.colleges, colleges.element),
     h("section", { class: "card" }, titles.arrondissements, arrondissements.element),
@@ -84,28 +76,51 @@ export function createView(context) {
     update(state) {
       const schoolYear = context.year();
       const chosen = Number(state.params.arr) || null;
-      const chosenMeasure = measureOf(state.params.measure);
-      const description = store.year(schoolYear);
+      const chosenMeasure = store.measure(state.params.measure, schoolYear);
       const rows = store.rows(schoolYear).filter((row) => !chosen || row.arrondissement_number === chosen);
-      const arrondissementRows = store.document.arrondissement_years.filter(
-        (row) => row.school_year === schoolYear,
-      );
       year.update(schoolYear);
       arrondissement.update(state.params.arr);
       measure.update(chosenMeasure.id);
-      fill(notes, yearNote(context, description), measureNote(context, chosenMeasure, description));
+      fill(
+        notes,
+        yearNote(context, store.year(schoolYear)),
+        absentNote(context, schoolYear),
+        !store.latest(chosenMeasure) &&
+          h("p", { class: "notice" }, t(`measure.${chosenMeasure.id}`), t("why.colon"), t("measure.never")),
+      );
       fill(figures, tiles(context, schoolYear, chosen));
-      const label = `${t("map.title")}, ${schoolYear}`;
+      const shownYear = schoolYear ?? store.latest(chosenMeasure) ?? store.latestYear;
+      const label = t("map.of", { measure: t(`measure.${chosenMeasure.id}`), year: shownYear });
+      titles.map.textContent = label;
       fill(
         legend,
-        drawMap(context, map, { rows, measureId: chosenMeasure.id, arrondissement: chosen, label }),
+        drawMap(context, map, {
+          rows,
+          measureId: chosenMeasure.id,
+          arrondissement: chosen,
+          label,
+          zoom: readZoom(state.params.zoom),
+          changeZoom: (zoom) => context.change({ zoom }, { isPassing: true }),
+        }),
       );
-      drawTreemap(context, tree, { rows: arrondissementRows, isHeld: description.isHeld, chosen });
-      const title = (table) => (titles[table].textContent = t(`${table}.title`, { year: schoolYear }));
+      fill(
+        tools,
+        figureTools(context, {
+          name: `${t("file.map")}-${chosenMeasure.id}`,
+          title: label,
+          tables: [...chosenMeasure.tables, "colleges"],
+          svg: () => map.querySelector("svg"),
+          key: () => [scaleText(context, chosenMeasure, rows)],
+        }),
+      );
+      const title = (table) =>
+        (titles[table].textContent = t(`${table}.title`, { year: schoolYear ?? t("year.latest_in_title") }));
       colleges.update(title("colleges"), rows);
       arrondissements.update(
         title("arrondissements"),
-        arrondissementRows.filter((row) => !chosen || row.arrondissement_number === chosen),
+        arrondissementRows(store, schoolYear).filter(
+          (row) => !chosen || row.arrondissement_number === chosen,
+        ),
       );
     },
     print(isPrinting) {
@@ -115,40 +130,62 @@ export function createView(context) {
   };
 }
 
-// Why the whole map is empty of the chosen measure, and where it is not.
-function measureNote({ t, store, link }, measure, year) {
-  if (measure.isAvailable(year)) return null;
-  const last = store.years.findLast(measure.isAvailable);
-  const name = t(`measure.${measure.id}`);
+// "From 61 % (violet) to 100 % (yellow)", for a figure that leaves the page without its legend.
+function scaleText(context, measure, rows) {
+  const values = rows.map(measure.value).filter((value) => value !== null);
+  if (!values.length) return context.t("why.label");
+  return context.t("figure.scale", {
+    low: measure.format(context, Math.min(...values)),
+    high: measure.format(context, Math.max(...values)),
+  });
+}
+
+// What has nothing at all in a year that was chosen, and where there is some.
+function absentNote({ t, store, link }, schoolYear) {
+  const year = store.year(schoolYear);
+  const absent = year ? MEASURES.filter((measure) => !measure.isAvailable(year)) : [];
+  const elsewhere = absent.filter((measure) => store.latest(measure) && measure.id !== "nearest");
+  if (elsewhere.length === 0) return null;
   return h(
     "p",
-    { class: "notice" },
-    t("measure.none_in_year", { measure: name, year: year.school_year }),
+    { class: "notice absent" },
+    t("measure.none_in_year", { year: schoolYear }),
     " ",
-    last
-      ? h(
-          "a",
-          { href: link("map", null, { year: last.school_year, measure: measure.id }) },
-          t("measure.last_available", { year: last.school_year }),
-        )
-      : t("measure.never"),
+    elsewhere.flatMap((measure, index) => [
+      index ? ", " : "",
+      h(
+        "a",
+        { href: link("map", null, { year: store.latest(measure), measure: measure.id }) },
+        t("measure.last_available", {
+          measure: t(`measure.short.${measure.id}`),
+          year: store.latest(measure),
+        }),
+      ),
+    ]),
+    ".",
   );
 }
 
 function collegeTable(context) {
-  const { t } = context;
+  const { t, store } = context;
   const status = (row) => t(row.is_open ? "status.open_short" : "status.closed_short");
+  const isOf = (measure) => {
+    const year = store.year(context.year());
+    return year ? measure.isAvailable(year) : Boolean(store.latest(measure));
+  };
+  const nearest = MEASURES.find((measure) => measure.id === "nearest");
   return createTable(context, {
     name: "colleges",
-    tables: ["colleges", "college_school_years", "neighbourhoods", "results", "social_positions"],
-    sort: "college_name",
+    tables: TABLES,
+    sort: "display_name",
     geometry: point,
     columns: [
       {
-        key: "college_name",
+        key: "display_name",
         label: t("column.name"),
-        value: (row) => row.college_name,
-        cell: (row) => collegeLink(context, row.college_id, row.college_name),
+        value: (row) => row.display_name,
+        text: (row) => `${row.display_name} ${row.college_name}`,
+        cell: (row) => collegeCell(context, row),
       },
       {
         key: "arrondissement_number",
@@ -170,6 +207,7 @@ function collegeTable(context) {
         value: (row) => (row.is_open ? "open" : "closed"),
         text: status,
         definition: "dim_college.is_open",
+        isShown: (rows) => rows.some((row) => !row.is_open),
       },
       ...MEASURES.map((measure) => ({
         key: measure.definition.split(".")[1],
@@ -179,6 +217,8 @@ function collegeTable(context) {
         text: (row) => measuredText(context, measure, row),
         cell: (row) => measured(context, measure, row),
         isNumber: true,
+        note: () => (context.year() ? null : store.latest(measure)),
+        isShown: () => isOf(measure),
       })),
       {
         key: "colleges_within_1_km",
@@ -186,23 +226,60 @@ function collegeTable(context) {
         definition: "fct_college_neighbourhood.colleges_within_1_km",
         value: (row) => row.colleges_within_1_km,
         isNumber: true,
+        note: () => (context.year() ? null : store.latest(nearest)),
+        isShown: () => isOf(nearest),
       },
     ],
   });
 }
 
+export const ARRONDISSEMENT_FIGURES = [
+  ["college_count", "column.count", (context, value) => context.number(value), "why.no_list"],
+  [
+    "success_rate_pct",
+    "measure.short.success",
+    (context, value) => context.percent(value, 1),
+    "why.no_session",
+  ],
+  [
+    "success_rate_value_added_points",
+    "measure.short.value_added",
+    (context, value) => context.points(value),
+    "why.no_session",
+  ],
+  [
+    "mention_rate_pct",
+    "measure.short.mentions",
+    (context, value) => context.percent(value, 1),
+    "why.no_session",
+  ],
+  ["ips_mean", "measure.short.ips", (context, value) => context.number(value, 1), "why.no_ips_year"],
+  ["mean_nearest_km", "column.mean_nearest", (context, value) => context.kilometres(value), "why.no_list"],
+  ["max_nearest_km", "column.max_nearest", (context, value) => context.kilometres(value), "why.no_list"],
+];
+
+// One row an arrondissement; without a year each figure is of the latest that any arrondissement has.
+export function arrondissementRows(store, schoolYear) {
+  const all = store.document.arrondissement_years;
+  if (schoolYear) return all.filter((row) => row.school_year === schoolYear);
+  return store.arrondissements.map(({ arrondissement_number: number }) => ({
+    arrondissement_number: number,
+    ...Object.fromEntries(
+      ARRONDISSEMENT_FIGURES.map(([key]) => [
+        key,
+        store.arrondissementYear.get(`${number}|${latestOf(store, key)}`)?.[key] ?? null,
+      ]),
+    ),
+  }));
+}
+
+export function latestOf(store, key) {
+  return store.document.arrondissement_years.findLast((row) => row[key] !== null)?.school_year ?? null;
+}
+
 function arrondissementTable(context) {
   const { t, store } = context;
   const dimension = new Map(store.arrondissements.map((row) => [row.arrondissement_number, row]));
-  const figure = (key, label, format, whyMissing) => ({
-    key,
-    label,
-    definition: `agg_arrondissement_school_year.${key}`,
-    value: (row) => row[key],
-    text: (row) => (row[key] === null ? t("why.label") : format(row[key])),
-    cell: (row) => (row[key] === null ? missing(context, whyMissing) : format(row[key])),
-    isNumber: true,
-  });
   return createTable(context, {
     name: "arrondissements",
     tables: ["arrondissement_years", "arrondissements"],
@@ -220,29 +297,24 @@ function arrondissementTable(context) {
           ]
             .filter(Boolean)
             .join(" · "),
+        cell: (row) =>
+          h(
+            "a",
+            { href: context.link("arrondissements", null, { arrs: row.arrondissement_number }) },
+            context.arrondissement(row.arrondissement_number),
+          ),
       },
-      figure("college_count", t("column.count"), context.number, "why.no_list"),
-      figure("mean_nearest_km", t("column.mean_nearest"), context.kilometres, "why.no_list"),
-      figure("max_nearest_km", t("column.max_nearest"), context.kilometres, "why.no_list"),
-      figure(
-        "success_rate_pct",
-        t("measure.short.success"),
-        (value) => context.percent(value, 1),
-        "why.no_session",
-      ),
-      figure(
-        "success_rate_value_added_points",
-        t("measure.short.value_added"),
-        context.points,
-        "why.no_session",
-      ),
-      figure(
-        "mention_rate_pct",
-        t("measure.short.mentions"),
-        (value) => context.percent(value, 1),
-        "why.no_session",
-      ),
-      figure("ips_mean", t("measure.short.ips"), (value) => context.number(value, 1), "why.no_ips_year"),
+      ...ARRONDISSEMENT_FIGURES.map(([key, label, format, whyMissing]) => ({
+        key,
+        label: t(label),
+        definition: `agg_arrondissement_school_year.${key}`,
+        value: (row) => row[key],
+        text: (row) => (row[key] === null ? t("why.label") : format(context, row[key])),
+        cell: (row) => (row[key] === null ? missing(context, whyMissing) : format(context, row[key])),
+        isNumber: true,
+        note: () => (context.year() ? null : latestOf(store, key)),
+        isShown: (rows) => rows.some((row) => row[key] !== null),
+      })),
     ],
   });
 }

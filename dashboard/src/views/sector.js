@@ -1,6 +1,7 @@
 // Which collège is mine: an answer to an address or a point, and the sectors as a map of results.
 import { select, yearSlider } from "../components/controls.js";
 import { collegeLink, measuredText } from "../components/figures.js";
+import { figureTools } from "../components/figure-tools.js";
 import { drawSectorMap } from "../components/sector-map.js";
 import { measureLegend } from "../components/map-legend.js";
 import { fill, h } from "../dom.js";
@@ -22,6 +23,7 @@ export function createView(context) {
   const answer = h("div", { class: "answer", role: "status" });
   const notes = h("div", { role: "status" });
   const map = h("div", { class: "map sectors" });
+  const tools = h("div");
   const legend = h("div", { class: "legend" });
   const position = h(
     "button",
@@ -43,6 +45,7 @@ export function createView(context) {
       notes,
       legend,
       map,
+      tools,
     ),
   );
   let latest = 0;
@@ -69,7 +72,7 @@ export function createView(context) {
 
   async function update(state) {
     const turn = ++latest;
-    const schoolYear = context.year();
+    const schoolYear = context.year() ?? sectors.years.at(-1) ?? store.latestYear;
     const chosenMeasure = measureOf(
       COLOURED.includes(state.params.measure) ? state.params.measure : COLOURED[0],
     );
@@ -103,7 +106,7 @@ export function createView(context) {
         h(
           "p",
           { class: "notice" },
-          t("measure.none_in_year", { measure: t(`measure.${chosenMeasure.id}`), year: schoolYear }),
+          t("measure.none_of_year", { measure: t(`measure.${chosenMeasure.id}`), year: schoolYear }),
           " ",
           coloured ? t("sector.coloured_by", { year: coloured }) : t("measure.never"),
         ),
@@ -121,7 +124,7 @@ export function createView(context) {
       element.dataset.answered = result ? result.status : "";
       if (isNew) answer.querySelector("h2")?.focus({ preventScroll: true });
     } catch (error) {
-      fill(answer, h("p", { class: "notice" }, t("page.failed", { error: error.message })));
+      fill(answer, h("p", { class: "notice" }, t("page.failed")));
     }
   }
 
@@ -129,8 +132,9 @@ export function createView(context) {
     const rows = new Map((coloured ? store.rows(coloured) : []).map((row) => [row.college_id, row]));
     const rowOf = (sector) =>
       sector.colleges.length === 1 ? rows.get(store.colleges[sector.colleges[0]].college_id) : undefined;
-    const names = (sector) => sector.colleges.map((place) => store.colleges[place].college_name).join(" / ");
-    fill(legend, outlines && measureLegend(context, chosenMeasure));
+    const names = (sector) => sector.colleges.map((place) => store.colleges[place].display_name).join(" / ");
+    const label = t("sector.map_label", { year: schoolYear, measure: t(`measure.${chosenMeasure.id}`) });
+    fill(legend, outlines && measureLegend(context, chosenMeasure, coloured));
     drawSectorMap(context, map, {
       outlines,
       measure: chosenMeasure,
@@ -146,8 +150,17 @@ export function createView(context) {
       chosen: found?.colleges ?? [],
       point: found?.point ?? null,
       choose: (point) => ask({ text: null, point }),
-      label: t("sector.map_label", { year: schoolYear, measure: t(`measure.${chosenMeasure.id}`) }),
+      label,
     });
+    fill(
+      tools,
+      figureTools(context, {
+        name: `${t("file.sectors")}-${chosenMeasure.id}`,
+        title: label,
+        tables: ["sectors", ...chosenMeasure.tables],
+        svg: () => map.querySelector("svg"),
+      }),
+    );
   }
 
   return { element, title: () => t("view.sector"), update };
@@ -158,7 +171,7 @@ function answerElements(context, result, ask) {
   const list = (places) =>
     places.flatMap((place, index) => [
       index ? ` ${t("sector.or")} ` : null,
-      collegeLink(context, store.colleges[place].college_id, store.colleges[place].college_name),
+      collegeLink(context, store.colleges[place].college_id),
     ]);
   const title = h(
     "h2",
@@ -235,7 +248,7 @@ function history({ t, store }, { since, colleges }, list) {
         .map((part) =>
           t("sector.since.part", {
             n: part.share_pct,
-            name: store.colleges[part.from].college_name,
+            name: store.colleges[part.from].display_name,
             year: part.school_year,
           }),
         )
@@ -283,7 +296,7 @@ function figures(context, places) {
       measures.map((measure) => {
         const year = store.years.findLast(measure.isAvailable);
         const row = year && store.row(store.colleges[place], year.school_year);
-        const name = places.length > 1 ? `${store.colleges[place].college_name} · ` : "";
+        const name = places.length > 1 ? `${store.colleges[place].display_name} · ` : "";
         return h(
           "div",
           { class: "tile" },
