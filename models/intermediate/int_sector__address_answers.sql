@@ -78,13 +78,8 @@ listed as (
 split as (
 
     select
+        *,
         address_source || ' ' || source_key as address_key,
-        address_source,
-        own_college_id,
-        address,
-        insee_code,
-        longitude,
-        latitude,
         {{ address_number('address') }} as house_number,
         {{ address_street('address') }} as street
     from listed
