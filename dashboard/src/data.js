@@ -58,10 +58,11 @@ export class Store {
     return this.year(row.isLatest ? this.latest(measure) : row.school_year);
   }
 
-  // What is asked for, else the first that is published at all.
-  measure(id) {
-    const known = MEASURES.find((candidate) => candidate.id === id);
-    return known ?? MEASURES.find((candidate) => this.latest(candidate)) ?? MEASURES[0];
+  // What is asked for, else the first that is published of the school year, or at all.
+  measure(id, schoolYear = null) {
+    const year = this.year(schoolYear);
+    const isPublished = (measure) => (year ? measure.isAvailable(year) : this.latest(measure));
+    return MEASURES.find((measure) => measure.id === id) ?? MEASURES.find(isPublished) ?? MEASURES[0];
   }
 
   // The session of the brevet and the school year from which on results are held.

@@ -46,8 +46,6 @@ function start(store) {
       year: () => (store.year(state.params.year) ? state.params.year : null),
       link: (name, id, params) => linkTo(state, name, id, params),
       change,
-      // The same state once more, with something that has arrived since.
-      redraw: () => view.update(state),
     };
   }
 

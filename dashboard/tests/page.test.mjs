@@ -184,9 +184,7 @@ onPage(
     const shown = await points(page).count();
     assert.ok(shown > 0 && shown < all, `${shown} of ${all}`);
     if (document.sector_files.some((name) => name.startsWith("outlines")))
-      await page.waitForFunction(
-        () => window.document.querySelectorAll('.map [stroke="var(--street)"] path').length > 20,
-      );
+      await page.locator(".map .blocks").waitFor({ state: "attached" });
     await page.reload();
     await page.waitForSelector("body[data-ready]");
     assert.equal(await points(page).count(), shown);
@@ -242,6 +240,7 @@ onPage(
     for (const [hash, view] of [
       ["#/arrondissements?arrs=7", "arrondissements"],
       ["#/map", "map"],
+      ["#/sector", "sector"],
       [`#/college/${moved.college_id}`, "college"],
     ]) {
       await visit(page, hash, view);
@@ -389,7 +388,7 @@ onPage("French first, English on request, every view in both", { hash: "#/map" }
   assert.equal(await page.getAttribute("html", "lang"), "fr");
   await page.locator("#language").click();
   assert.equal(await page.getAttribute("html", "lang"), "en");
-  assert.match(await page.title(), /Public middle schools/);
+  assert.match(await page.title(), /public collèges of Paris/);
   assert.ok(await page.evaluate(() => window.document.activeElement.id === "language"));
   for (const [view, hash] of Object.entries(VIEWS)) {
     await visit(page, `${hash}${hash.includes("?") ? "&" : "?"}lang=en`, view);

@@ -26,6 +26,7 @@ final as (
         sectors.school_year,
         sector_colleges.college_id,
         sectors.is_shared,
+        sectors.record_key,
         sectors.is_withdrawn
     from sector_colleges
     inner join sector_keys

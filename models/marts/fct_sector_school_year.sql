@@ -36,6 +36,7 @@ final as (
         round(sectors.longitude, 6) as longitude,
         round(sectors.latitude, 6) as latitude,
         sectors.boundary_geojson,
+        sectors.record_key,
         sectors.is_withdrawn,
         sectors.extracted_at
     from sectors

@@ -17,6 +17,7 @@ from dashboard import export, sector_files
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.browser import run
+from tests.dashboard import figures
 from tests.dashboard.conftest import DASHBOARD, Built
 from tests.snowflake.conftest import Fake, account, fake
 
@@ -78,6 +79,25 @@ def test_facts_of_the_recorded_states(site: Path, chromium: str, real: Built) ->
         DASHBOARD_SITE=str(site),
         DASHBOARD_DOCUMENT=str(real.document),
         CHROMIUM=chromium,
+    )
+
+
+@pytest.mark.parametrize("states", ["sample", "real"])
+def test_every_number_is_the_marts(
+    site: Path, chromium: str, states: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Tiles, tables, a collège's figures and counts of errors, compared with SQL."""
+    built: Built = request.getfixturevalue(states)
+    with closing(duckdb.connect(built.home.path / "warehouse.duckdb", read_only=True)) as database:
+        expected = figures.expected(database)
+    path = tmp_path / "figures.json"
+    path.write_text(json.dumps(expected))
+    node_test(
+        "figures",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(built.document),
+        CHROMIUM=chromium,
+        FIGURES=str(path),
     )
 
 

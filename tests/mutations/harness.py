@@ -333,8 +333,7 @@ class Marts:
 
     def _check_not_null(self, node: Node) -> None:
         counted = ", ".join(f"count(*) - count({name}) as {name}" for name in node.not_null)
-        row = self.connection.execute(f"select {counted} from {node.relation}").fetchone()
-        assert row is not None
+        (row,) = self.connection.execute(f"select {counted} from {node.relation}").fetchall()
         nulls = {name: n for name, n in zip(node.not_null, row, strict=True) if n}
         if nulls:
             raise ConstraintError(f"{node.name}: nulls in columns that may hold none: {nulls}")

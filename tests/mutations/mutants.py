@@ -300,7 +300,7 @@ class Cases:
         self.project = project
         self._prepared: dict[str, Marts] = {}
         self._broken: set[str] = set()
-        self.cases = list(_cases())
+        self.cases = list(all_cases())
 
     def try_on(self, verdict: Verdict) -> None:
         """Run cases on the mutant until one is red."""
@@ -333,7 +333,8 @@ class Cases:
         return self._prepared[case.name]
 
 
-def _cases() -> Iterator[Case]:
+def all_cases() -> Iterator[Case]:
+    """Every case of the suite, file by file."""
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         yield from getattr(importlib.import_module(f"tests.mutations.{path.stem}"), "CASES", ())
 

@@ -20,7 +20,7 @@ from review.raw import put_raw
 from review.report import Report
 from review.sides import build_base, build_head, compare_in
 from review.sides import review as review_of
-from tests.programs import programs
+from tests.programs import PARSED, programs
 
 FILES = {
     "dbt_project.yml": """
@@ -146,12 +146,18 @@ class Repository:
         """As ``make review`` does, with the base built once for all tests."""
         assert self.built
         out = self.path.parent / "out"
-        out.mkdir()
+        parsed = self.built.repository.parent / PARSED
+        if parsed.exists():
+            (out / "pr").mkdir(parents=True)
+            shutil.copy(parsed, out / "pr")
+        out.mkdir(exist_ok=True)
         warehouse = Path(shutil.copy(self.built.warehouse, out))
         base = self.built.side
         put_raw(self.path.parent / "given.duckdb", warehouse)
         carry_over(base, warehouse)
         side = build_head(self.path, warehouse, out)
+        if not parsed.exists() and (out / "pr" / PARSED).exists():
+            shutil.copy(out / "pr" / PARSED, parsed)
         write_profile(out / "base", warehouse)
         side = tell_apart(self.built.repository, base, side, out)
         found = compare_in(warehouse, base, side)
@@ -219,11 +225,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 @pytest.fixture
-def repository(built: Built, tmp_path: Path) -> Repository:
-    """A copy of the project to edit."""
-    shutil.copytree(built.repository, tmp_path / "project")
-    shutil.copy(built.repository.parent / "given.duckdb", tmp_path)
-    return Repository(tmp_path / "project", built)
+def repository(built: Built) -> Repository:
+    """A copy of the project to edit: always in one place, so that dbt parses what differs alone."""
+    folder = built.repository.parent / "edited"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(built.repository, folder / "project")
+    shutil.copy(built.repository.parent / "given.duckdb", folder)
+    return Repository(folder / "project", built)
 
 
 @pytest.fixture

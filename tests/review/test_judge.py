@@ -42,7 +42,7 @@ def test_a_branch_cannot_write_its_own_report(repository: Repository, tmp_path: 
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     (tmp_path / "real").mkdir()
-    shutil.copy(tmp_path / "given.duckdb", tmp_path / "real" / "raw.duckdb")
+    shutil.copy(repository.path.parent / "given.duckdb", tmp_path / "real" / "raw.duckdb")
 
     workflow = yaml.safe_load(
         (PROJECT_DIR / ".github" / "workflows" / "review.yml").read_text(encoding="utf-8")

@@ -7,15 +7,16 @@ the report.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingestion.settings import PROJECT_DIR
-from review.build import carry_over
+from review.build import Side, carry_over
 from review.findings import Comparison
 from review.processes import ReviewError, checked_out, merge_base
 from review.raw import compare_raw, interpreter, load_sample, loads_alike, put_raw
@@ -103,7 +104,7 @@ def test_each_edit_is_named(branch: Repository, raw: Path, out: Path) -> None:
     fewer rows, a new mart, a new column that is null throughout, a rounded measure, a query that
     gives other rows each time."""
     branch.edit(f"{MODEL}.sql", "        ips_stddev,", "        ips_stddev as ips_spread,")
-    branch.edit(f"{MODEL}.yml", "name: ips_stddev", "name: ips_spread")
+    branch.edit(f"{MODEL}.yml", "ips_stddev", "ips_spread")
     branch.edit(
         f"{MODEL}.sql",
         "    where college_id is not null\n",
@@ -161,6 +162,22 @@ def test_each_edit_is_named(branch: Repository, raw: Path, out: Path) -> None:
         "dim_arrondissement",
         "fct_source_load",
     }
+    said = done.stdout.splitlines()
+    assert said[0] == (
+        "## ❌ 1 test fails; contract of 1 mart broken; 1 check changed; 1 column null in every "
+        "row; 1 mart lost rows; 1 table other at each build; 1 new mart; data of 5 marts changed"
+    )
+    act_on = [line for line in said if line.startswith("- **")]
+    assert f"- **Rows lost** `{name}`: 45" in act_on
+    assert "- **Null in every row** `stg_education_nationale__establishments.phone`" in act_on
+    assert any(line.startswith("- **Other at each build** `fct_source_load`") for line in act_on)
+    assert "`agg_establishment_type` (mart): 1 row, reads `int_college__present_records`" in said
+    assert any(
+        line.startswith(
+            "| `dim_arrondissement` | `arrondissement_number` | 0 | 0 | 19 | `area_km2`"
+        )
+        for line in said
+    )
     assert f"| `{name}` | {before} | {counts['pr']} | −{before // 10} |" in done.stdout
 
 
@@ -168,7 +185,7 @@ def test_a_wrong_decision_shows_on_real_data(
     branch: Repository, recorded: Path, tmp_path: Path
 ) -> None:
     """A row of a seed that names a real collège says nothing on invented names."""
-    given = tmp_path / "raw.duckdb"
+    given = tmp_path / "given.duckdb"
     load(given, [recorded / "2021-05", recorded / "2024-11"])
     seed = branch.path / "seeds/college_identity_decisions.csv"
     wrong = "AIME CESAIRE,75118,,ROSE BLANCHE,75117,2020-2021,data steward,2026-11-28,A mistake\n"
@@ -196,7 +213,8 @@ def test_a_filter_of_the_registry_is_seen_in_raw(
     ]
     ((change),) = changed
     assert change.lost > 100
-    report = Report("main", "a" * 40, "b", "the sample", None, "", None, Comparison(raw=changed))  # type: ignore[arg-type]
+    side = Side("pr", "abc", {"nodes": {}})
+    report = Report("main", "a" * 40, "b", "the sample", side, "", side, Comparison(raw=changed))
     assert verdict(report).startswith(f"⚠️ {change.table} loses {change.lost} raw records")
 
 
@@ -204,28 +222,30 @@ def test_each_side_runs_with_its_own_dependencies(
     branch: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bump of a pin: the base is built by the base's packages, installed once from its lock."""
+    asked: list[Sequence[str]] = []
+    returncode = 1
+
+    def install(command: Sequence[str], *_: Any) -> subprocess.CompletedProcess[str]:
+        if "venv" in command:
+            Path(command[-1]).mkdir(parents=True, exist_ok=True)
+            return subprocess.CompletedProcess(command, 0, "", "")
+        asked.append(command)
+        return subprocess.CompletedProcess(command, returncode, "", "no such version")
+
+    monkeypatch.setattr("review.raw.run", install)
     lock = branch.path / "requirements/base.txt"
-    bin_ = tmp_path / "bin"
-    bin_.mkdir()
-    (bin_ / "uv").write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nexit $(cat {tmp_path}/code)\n'
-    )
-    (bin_ / "uv").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{bin_}{os.pathsep}{os.environ['PATH']}")
     with checked_out(branch.path, "before") as folder:
         assert interpreter(folder, branch.path, tmp_path) == sys.executable
         text = lock.read_text(encoding="utf-8")
         assert "duckdb==" in text
         lock.write_text(text.replace("duckdb==", "duckdb==9.", 1), encoding="utf-8")
-        (tmp_path / "code").write_text("1")
-        with pytest.raises(ReviewError, match=r"base's dependencies .* could not be installed"):
+        said = r"base's dependencies .*could not be installed:\nno such version"
+        with pytest.raises(ReviewError, match=said):
             interpreter(folder, branch.path, tmp_path)
-        (tmp_path / "code").write_text("0")
+        returncode = 0
         python = interpreter(folder, branch.path, tmp_path)
         assert interpreter(folder, branch.path, tmp_path) == python != sys.executable
-        asked = (tmp_path / "asked").read_text().splitlines()
         assert len(asked) == 2  # the failure, and one installation for two reviews
-        assert asked[1].endswith(
-            f"--no-deps --require-hashes -r {folder / 'requirements/base.txt'}"
-        )
+        assert list(asked[1][-2:]) == ["-r", str(folder / "requirements/base.txt")]
+        assert {"--no-deps", "--require-hashes"} < set(asked[1])
         assert python in asked[1]

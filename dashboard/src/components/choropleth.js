@@ -44,8 +44,11 @@ export function drawChoropleth(context, container, { valueOf, format, color, cho
           text: ({ properties }) =>
             [
               context.arrondissement(properties.number),
-              properties.value === null ? context.t("why.short") : format(properties.value),
-            ].join("\n"),
+              // On a phone the middle of the city has no room for values; the tables have them.
+              width >= 500 && (properties.value === null ? context.t("why.short") : format(properties.value)),
+            ]
+              .filter(Boolean)
+              .join("\n"),
           fill: ink,
           fontSize: width < 500 ? 8 : 11,
           fontWeight: 600,

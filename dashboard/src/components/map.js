@@ -11,6 +11,8 @@ import { viewOf, within, zoomButtons, zoomByPointer } from "./map-zoom.js";
 import { tooltip } from "./map-tooltip.js";
 import { measuredText } from "./figures.js";
 
+const SVG = "http://www.w3.org/2000/svg";
+
 const symbol = (row) => (row.is_open ? "circle" : "diamond");
 
 const PHONE = 600;
@@ -44,7 +46,6 @@ export function drawMap(
   const shown = placed.filter((row) => measure.value(row) !== null);
   const missing = placed.filter((row) => measure.value(row) === null);
   const radius = (width < PHONE ? 4.5 : 6.5) * (zoom ? 1.3 : 1);
-  const streets = zoom || arrondissement ? streetFeatures(context) : [];
   const dots = (data, options) =>
     Plot.dot(data, {
       x: "longitude",
@@ -78,9 +79,9 @@ export function drawMap(
         clip: "frame",
         ariaHidden: true,
       }),
-      Plot.geo(streets, { stroke: "var(--street)", strokeWidth: 1, clip: "frame", ariaHidden: true }),
-      streets.length > 0 &&
-        Plot.geo(outlines, { stroke: "var(--line)", strokeWidth: 1.6, clip: "frame", ariaHidden: true }),
+      (index, scales, values, dimensions, plot) =>
+        streets(context, plot, [width, height, view.west, view.south, view.east, view.north].join()),
+      Plot.geo(outlines, { stroke: "var(--line)", strokeWidth: 1.2, clip: "frame", ariaHidden: true }),
       Plot.text(
         outlines,
         Plot.centroid({
@@ -163,23 +164,39 @@ function outlineFeatures(store) {
     }));
 }
 
-// The blocks of the sectors draw the streets between them. They are asked for when first wanted, and the
-// map is drawn again once they are there.
-function streetFeatures(context) {
-  const { sectors } = context;
+// The blocks of the sectors leave the streets, the Seine and the parks free. They are asked for once the map
+// stands, and come into it in place: whoever walks the map or prints it meanwhile loses nothing. Their
+// thousands of corners are one path, kept for as long as the same part of the city is shown.
+let kept = { key: null, d: "" };
+
+function streets({ sectors }, plot, key) {
+  const group = plot.document.createElementNS(SVG, "g");
   const year = sectors.years.at(-1);
-  if (!year) return [];
-  if (sectors.blocksNow) return sectors.blocksNow;
-  sectors
-    .outlines(year)
-    .then((outlines) => {
-      sectors.blocksNow = outlines
-        .features()
-        .map((feature) => ({ ...feature, properties: {}, geometry: forProjection(feature.geometry) }));
-      context.redraw();
-    })
-    .catch(() => (sectors.blocksNow = [])); // a map without streets is still a map
-  return [];
+  const path = plot.path();
+  const fillIn = (geometries) => {
+    if (kept.key !== key) kept = { key, d: path({ type: "GeometryCollection", geometries }) };
+    const blocks = plot.document.createElementNS(SVG, "path");
+    for (const [name, value] of [
+      ["d", kept.d],
+      ["fill", "var(--block)"],
+      ["class", "blocks"],
+      ["aria-hidden", "true"],
+    ])
+      blocks.setAttribute(name, value);
+    group.append(blocks);
+  };
+  if (sectors.blocksNow) fillIn(sectors.blocksNow);
+  else if (year)
+    (window.requestIdleCallback ?? setTimeout)(async () => {
+      try {
+        const outlines = await sectors.outlines(year);
+        sectors.blocksNow ??= outlines.features().map(({ geometry }) => forProjection(geometry));
+        if (group.isConnected) fillIn(sectors.blocksNow);
+      } catch {
+        // a map without streets is still a map
+      }
+    });
+  return group;
 }
 
 // What the map shows before anyone zooms: {west, south, east, north}.

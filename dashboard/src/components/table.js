@@ -148,7 +148,13 @@ export function createTable(context, { name, columns, tables, sort, geometry = (
           index === 0 ? "th" : "td",
           {
             scope: index === 0 ? "row" : null,
-            class: column.isNumber ? "number" : column.isLong ? "table-text" : null,
+            class: column.isNumber
+              ? "number"
+              : column.isLong
+                ? "table-text"
+                : column.key === "school_year"
+                  ? "nowrap"
+                  : null,
           },
           column.cell ? column.cell(row) : text(column, row),
         ),

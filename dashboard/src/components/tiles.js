@@ -54,7 +54,9 @@ export function tiles(context, schoolYear, arrondissement) {
         ),
     );
   };
-  return [COUNT, ...RESULTS, ...(arrondissement ? ARRONDISSEMENT : PARIS)].map(tile);
+  // Of a chosen year nothing is shown of which nothing is published: a note above the figures says so.
+  const published = RESULTS.filter(([, column]) => !schoolYear || isGiven(rowOf(schoolYear)?.[column]));
+  return [COUNT, ...published, ...(arrondissement ? ARRONDISSEMENT : PARIS)].map(tile);
 }
 
 const isGiven = (value) => value !== null && value !== undefined;

@@ -14,7 +14,7 @@ export default {
   "view.distances": "Distances",
   "view.changes": "Changements",
   "view.compare": "Comparer",
-  "view.sources": "Sources et définitions",
+  "view.sources": "Sources",
   "view.college": "Fiche d’un collège",
 
   "view.sector": "Mon collège",
@@ -224,7 +224,7 @@ export default {
   "change.sentence.respelled": "Réécrit : « {from} » devient « {to} » (même nom, même lieu)",
   "changes.title": "Ce qui a changé",
   "changes.intro":
-    "Deux horloges, jamais mêlées : ce qui a changé d’une année scolaire à l’autre, et ce que les portails ont modifié ou retiré après coup.",
+    "Ce qui a changé d’une année scolaire à l’autre ; plus bas, ce que les portails ont modifié ou retiré après l’avoir publié.",
   "changes.between": "D’une année scolaire à l’autre",
   "changes.between_hint":
     "L’année est la première connue avec la nouvelle valeur ; pour une fermeture, la première sans le collège. Casse, espaces et bruit des coordonnées ne comptent pas.",
@@ -462,4 +462,6 @@ export default {
     "L’enregistrement a quitté le portail alors que le reste de son année scolaire y est encore.",
   "anomaly.withdrawn": "Retiré du portail",
   "anomaly.withdrawn.text": "L’enregistrement a été publié, et ne l’est plus. Il est conservé ici.",
+  "unit.place": "{latitude}° N, {longitude}° E",
+  "file.sectors": "secteurs",
 };

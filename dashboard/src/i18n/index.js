@@ -63,6 +63,15 @@ export function createLanguage(language) {
       value < 1000 ? t("unit.m", { n: number(value) }) : t("unit.km", { n: number(value / 1000, 2) }),
     percent: (value, digits = 0) => t("unit.percent", { n: number(value, digits) }),
     points: (value) => t("unit.points", { n: signed.format(value).replace("-", "\u2212") }),
+    // "2.311718, 48.88743" as the marts write a point; any other text as it is.
+    value: (text) => {
+      const point = text?.match(/^(-?\d+\.\d+), (-?\d+\.\d+)$/);
+      if (!point) return text;
+      return t("unit.place", {
+        latitude: number(Number(point[2]), 5),
+        longitude: number(Number(point[1]), 5),
+      });
+    },
     date: (moment) => day.format(new Date(moment)),
     arrondissement: (value) => (value === null ? t("arrondissement.none") : ordinal(value, language)),
     collator: new Intl.Collator(locale, { sensitivity: "base", numeric: true }),

@@ -157,6 +157,7 @@ function anomalyTable(context) {
         label: t("anomalies.published"),
         definition: "rpt_portal_anomaly.published_value",
         value: (row) => row.published_value,
+        text: (row) => context.value(row.published_value),
         isShown: (rows) => rows.some((row) => row.published_value !== null),
       },
       {
@@ -164,6 +165,7 @@ function anomalyTable(context) {
         label: t("anomalies.contradicts"),
         definition: "rpt_portal_anomaly.contradicting_value",
         value: (row) => row.contradicting_value,
+        text: (row) => context.value(row.contradicting_value),
         isShown: (rows) => rows.some((row) => row.contradicting_value !== null),
       },
       {

@@ -4,6 +4,7 @@ import { lineChart, LINE_COLORS, smallMultiples } from "../components/chart.js";
 import { drawChoropleth } from "../components/choropleth.js";
 import { figureTools } from "../components/figure-tools.js";
 import { missing } from "../components/figures.js";
+import { ramp } from "../components/map-colors.js";
 import { measureLegend } from "../components/map-legend.js";
 import { createTable } from "../components/table.js";
 import { fill, h } from "../dom.js";
@@ -21,7 +22,6 @@ export function createView(context) {
     label: t("arrondissements.measure"),
     options: MEASURES.map(({ id }) => [id, t(`measure.${id}`)]),
     parameter: "measure",
-    initial: store.measure().id,
   });
   const notes = h("div", { role: "status" });
   const mapTitle = h("h2");
@@ -82,7 +82,7 @@ export function createView(context) {
     element,
     title: () => t("view.arrondissements"),
     update({ params }) {
-      const chosenMeasure = store.measure(params.measure);
+      const chosenMeasure = store.measure(params.measure, context.year());
       const chosen = chosenOf(params);
       const asked = context.year();
       const schoolYear = asked ?? store.latest(chosenMeasure) ?? store.latestYear;
@@ -102,14 +102,7 @@ export function createView(context) {
       const values = store.document.arrondissement_years
         .map((row) => row[chosenMeasure.paris])
         .filter((value) => value !== null && value !== undefined);
-      const color = {
-        type: chosenMeasure.pivot === undefined ? "linear" : "diverging",
-        pivot: chosenMeasure.pivot,
-        domain: values.length ? [Math.min(...values), Math.max(...values)] : [0, 1],
-        scheme: chosenMeasure.pivot === undefined ? "viridis" : "PuOr",
-        reverse: chosenMeasure.pivot === undefined,
-        label: null,
-      };
+      const color = ramp(chosenMeasure, values.length ? [Math.min(...values), Math.max(...values)] : [0, 1]);
       mapTitle.textContent = t("map.of", { measure: name, year: schoolYear });
       fill(legend, measureLegend(context, chosenMeasure, schoolYear, color));
       const svg = drawChoropleth(context, map, {

@@ -119,8 +119,12 @@ function changeTable(context) {
         text: (row) => `${name(row)} ${store.college.get(row.college_id).college_name}`,
         cell: (row) => collegeLink(context, row.college_id, name(row)),
       },
-      { key: "from_value", label: t("column.from"), value: (row) => row.from_value },
-      { key: "to_value", label: t("column.to"), value: (row) => row.to_value },
+      ...["from_value", "to_value"].map((key) => ({
+        key,
+        label: t(key === "from_value" ? "column.from" : "column.to"),
+        value: (row) => row[key],
+        text: (row) => context.value(row[key]),
+      })),
       {
         key: "moved_m",
         label: t("column.moved"),

@@ -20,7 +20,6 @@ export function createView(context) {
     label: t("measure.label"),
     options: MEASURES.map(({ id }) => [id, t(`measure.${id}`)]),
     parameter: "measure",
-    initial: store.measure().id,
   });
   const notes = h("div", { role: "status" });
   const figures = h("dl", { class: "tiles" });
@@ -77,7 +76,7 @@ export function createView(context) {
     update(state) {
       const schoolYear = context.year();
       const chosen = Number(state.params.arr) || null;
-      const chosenMeasure = store.measure(state.params.measure);
+      const chosenMeasure = store.measure(state.params.measure, schoolYear);
       const rows = store.rows(schoolYear).filter((row) => !chosen || row.arrondissement_number === chosen);
       year.update(schoolYear);
       arrondissement.update(state.params.arr);

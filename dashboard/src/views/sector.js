@@ -1,6 +1,7 @@
 // Which collège is mine: an answer to an address or a point, and the sectors as a map of results.
 import { select, yearSlider } from "../components/controls.js";
 import { collegeLink, measuredText } from "../components/figures.js";
+import { figureTools } from "../components/figure-tools.js";
 import { drawSectorMap } from "../components/sector-map.js";
 import { measureLegend } from "../components/map-legend.js";
 import { fill, h } from "../dom.js";
@@ -22,6 +23,7 @@ export function createView(context) {
   const answer = h("div", { class: "answer", role: "status" });
   const notes = h("div", { role: "status" });
   const map = h("div", { class: "map sectors" });
+  const tools = h("div");
   const legend = h("div", { class: "legend" });
   const position = h(
     "button",
@@ -43,6 +45,7 @@ export function createView(context) {
       notes,
       legend,
       map,
+      tools,
     ),
   );
   let latest = 0;
@@ -130,6 +133,7 @@ export function createView(context) {
     const rowOf = (sector) =>
       sector.colleges.length === 1 ? rows.get(store.colleges[sector.colleges[0]].college_id) : undefined;
     const names = (sector) => sector.colleges.map((place) => store.colleges[place].display_name).join(" / ");
+    const label = t("sector.map_label", { year: schoolYear, measure: t(`measure.${chosenMeasure.id}`) });
     fill(legend, outlines && measureLegend(context, chosenMeasure, coloured));
     drawSectorMap(context, map, {
       outlines,
@@ -146,8 +150,17 @@ export function createView(context) {
       chosen: found?.colleges ?? [],
       point: found?.point ?? null,
       choose: (point) => ask({ text: null, point }),
-      label: t("sector.map_label", { year: schoolYear, measure: t(`measure.${chosenMeasure.id}`) }),
+      label,
     });
+    fill(
+      tools,
+      figureTools(context, {
+        name: `${t("file.sectors")}-${chosenMeasure.id}`,
+        title: label,
+        tables: ["sectors", ...chosenMeasure.tables],
+        svg: () => map.querySelector("svg"),
+      }),
+    );
   }
 
   return { element, title: () => t("view.sector"), update };

@@ -1,0 +1,624 @@
+"""Take away the rule that a case tests, and see the case turn red.
+
+Run as ``python -m tests.mutations.red [--kind N] [--case NAME]``; all takes about ten minutes.
+
+A case that is green says that the marts are right, not why. Here each rule is a small edit of the
+compiled SQL of the models (or data tests) that hold it, and names the cases that hang on it: built
+with the edit, every one of them must fail. Cases that no rule names are listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import duckdb
+import pytest
+
+from tests.mutations.compiled import Node, Project, load_project
+from tests.mutations.harness import Case
+from tests.mutations.mutants import all_cases
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is replaced in the compiled SQL of a model, seed or data test."""
+
+    node: str
+    """Name of the model or data test."""
+    pattern: str
+    """Regular expression, over lines; it must match."""
+    instead: str
+
+    def applied(self, node: Node) -> Node:
+        """The node with the edit.
+
+        Raises:
+            LookupError: nothing matches, so that the rule stands elsewhere by now.
+        """
+        sql, count = re.subn(self.pattern, self.instead, node.sql, flags=re.DOTALL)
+        if not count:
+            raise LookupError(f"{self.pattern!r} is not in the SQL of {self.node}")
+        return replace(node, sql=sql, later_sql=sql)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule, how it is taken away, and the cases that must see it."""
+
+    kind: int
+    """As in the issue that asked for the suite: 1 school years, 2 corrections, … 9 alarms."""
+    says: str
+    edits: tuple[Edit, ...]
+    cases: tuple[str, ...]
+    """Names of cases, `*` for any characters."""
+
+
+def _rule(kind: int, says: str, node: str, pattern: str, instead: str, *cases: str) -> Rule:
+    return Rule(kind, says, (Edit(node, pattern, instead),), cases)
+
+
+_NOTHING = "select 1 where false"
+_LABELS = "stg_opendata_paris__college_versions"
+
+RULES: tuple[Rule, ...] = (
+    # 1. A school year is held only when it is whole.
+    _rule(
+        1,
+        "a school year counts from a share of the fullest one before it",
+        "int_school_year__colleges",
+        r"colleges_at_most >= 0\.9 \* .{0,120}? as is_whole",
+        "true as is_whole",
+        "three_early_records_of_the_next_year_close_nobody",
+        "a_partial_year_has_no_count_of_colleges",
+        "a_year_of_a_hundred_is_not_whole",
+        "the_order_of_loading_does_not_matter",
+        "mistyped_2003_2004",
+        "mistyped_2022_2023",
+        "mistyped_2024_2025",
+    ),
+    _rule(
+        1,
+        "nine in ten are enough",
+        "int_school_year__colleges",
+        r"colleges_at_most >= 0\.9",
+        "colleges_at_most >= 0.99",
+        "a_year_of_110_is_whole",
+    ),
+    _rule(
+        1,
+        "what was published early counts as soon as the year is whole",
+        "int_school_year__colleges",
+        r"max\(after_each_run\.colleges\) as",
+        "min(after_each_run.colleges) as",
+        "a_partial_year_counts_once_it_is_whole",
+    ),
+    _rule(
+        1,
+        "a year beyond the next one is a typing error",
+        "int_school_year__bounds",
+        r"\+ 1 as last_start",
+        "+ 100 as last_start",
+        "mistyped_2052_2053",
+        "a_mistyped_sector_makes_no_school_year",
+    ),
+    _rule(
+        1,
+        "a label of another shape is not read",
+        _LABELS,
+        r"\{4\}\$'",
+        "{4}'",
+        "mistyped_2023_2024__maj_2027_",
+    ),
+    _rule(
+        1,
+        "the second year follows the first",
+        _LABELS,
+        r"(\^\[0-9\]\{4\} \?\[0-9\]\{4\}\$'\), ''\) is not null)\s+and .*?(\n\s+then)",
+        r"\1\2",
+        "mistyped_2020_2031",
+    ),
+    _rule(
+        1,
+        "a lone year is not read",
+        _LABELS,
+        r"\^RENTREE \(SCOLAIRE \)\?",
+        "^(RENTREE )?(SCOLAIRE )?",
+        "mistyped_2023",
+    ),
+    _rule(
+        1,
+        "a hyphen and a slash are one",
+        _LABELS,
+        r"'\^\[0-9\]\{4\} \?\[0-9\]\{4\}\$'",
+        "'^[0-9]{8}$'",
+        "other_ways_of_writing_a_year_change_nothing",
+    ),
+    _rule(
+        1,
+        "a school year that went as a whole is the erased past",
+        "int_school_year__colleges",
+        r"colleges_now >= [^\n]*? as is_on_portal",
+        "true as is_on_portal",
+        "an_erased_past_stays_held",
+        "sectors_of_years_without_colleges_of_their_own_load",
+    ),
+    _rule(
+        1,
+        "while a record is in doubt, none of its collège's is taken for withdrawn",
+        "int_college__record_school_years",
+        r"and in_doubt\.identity_key is null",
+        "",
+        "a_year_typed_wrong_the_next_day_closes_nobody",
+    ),
+    # 2. A correction is no event.
+    _rule(
+        2,
+        "a record that goes while its school year stays is retracted",
+        "int_college__record_school_years",
+        r"then 'retracted'",
+        "then judged.status",
+        "a_test_entry_taken_back_never_was_open",
+        "a_record_taken_back_without_another_is_not_open",
+        "corrected_to_*",
+        "a_typing_error_of_the_new_year_corrected_the_next_day",
+        "replaced_a_day_after_it_was_taken_back",
+        "a_partial_year_taken_back_is_gone",
+        "both_spellings_for_a_day",
+    ),
+    _rule(
+        2,
+        "one that is on the portal again is not",
+        "int_college__record_school_years",
+        r"judged\.is_withdrawn\s+and judged\.is_withdrawal_a_retraction",
+        "judged.is_withdrawal_a_retraction",
+        "a_test_entry_put_back_is_there_again",
+    ),
+    _rule(
+        2,
+        "another name in the place of one taken back is the same collège",
+        "int_college__identity_candidates",
+        r"one\.school_year_start = two\.school_year_start",
+        "false",
+        "corrected_to_simone_veil",
+    ),
+    _rule(
+        2,
+        "a corrected record speaks for its year alone",
+        "int_college__years_seen",
+        r"run_sequence desc",
+        "run_sequence asc",
+        "an_address_corrected_within_the_year_is_no_event",
+    ),
+    # 3. A school is more than its name.
+    _rule(
+        3,
+        "the same address and point in succession are one collège",
+        "int_college__identity_candidates",
+        r"near\.is_same_address\s+and \(",
+        "false and (",
+        "known_as_simone_veil",
+    ),
+    _rule(
+        3,
+        "ST is SAINT, IV is 4, COLLEGE says nothing",
+        "int_college__records",
+        r"' (ST|IV) '|'\^COLLEGE '",
+        "' ~ '",
+        "known_as_saint_exupery",
+        "known_as_henri_4",
+        "known_as_college_valmy",
+    ),
+    _rule(
+        3,
+        "a similar name close by is one collège",
+        "int_college__identity_candidates",
+        r"name_similarity >= 0\.8",
+        "name_similarity >= 1.1",
+        "known_and_moved_as_*",
+    ),
+    _rule(
+        3,
+        "one UAI of the directory is one collège",
+        "int_college__identity_candidates",
+        r"one\.uai = two\.uai",
+        "false",
+        "renamed_and_moved_under_one_uai",
+    ),
+    _rule(
+        3,
+        "where one rule speaks for two, it takes neither",
+        "int_college__identity_verdicts",
+        r"then 'contested'",
+        "then 'joined'",
+        "a_split_is_told",
+    ),
+    _rule(
+        3,
+        "what the names contradict is told",
+        "int_college__name_conflicts",
+        r"where conflict_type is not null",
+        "where false",
+        "swapped_names_are_told",
+        "a_merger_under_a_joint_name_is_told",
+        "one_name_in_another_arrondissement_is_told",
+    ),
+    _rule(
+        3,
+        "a person's decision goes before every rule",
+        "int_college__records",
+        r"first_versions\.name_key = decided_spellings\.name_key",
+        "false",
+        "a_person_decides_*",
+    ),
+    # 4. A number hangs on a school only if its own label agrees.
+    _rule(
+        4,
+        "the name of the record must agree with the collège of its UAI",
+        "int_result__college_candidates",
+        r"where labels\.label_key = '' or ",
+        "where true or ",
+        "a_uai_that_moved_to_another_entry_takes_no_result_along",
+        "a_result_under_an_unknown_name_hangs_on_nobody_and_warns",
+        "the_ips_too_is_checked_against_its_name",
+        "a_result_under_the_name_of_another_school_hangs_on_neither",
+    ),
+    _rule(
+        4,
+        "an abbreviation or a slip still agrees",
+        "int_result__college_candidates",
+        r"where labels\.label_key = '' or .*?(\n\),)",
+        r"where labels.label_key = linked_names.spelling\1",
+        "an_abbreviated_name_still_agrees",
+        "a_misspelt_name_still_agrees",
+        "records_without_a_name_hang_by_their_uai",
+        "two_series_that_spell_a_name_differently_are_one_uai",
+    ),
+    _rule(
+        4,
+        "name and arrondissement find a collège whose UAI the directory does not have",
+        "int_result__college_candidates",
+        r"labels\.label_key = college_names\.spelling",
+        "false",
+        "a_renumbered_uai_keeps_its_earlier_sessions",
+        "a_uai_the_directory_does_not_know_yet_is_found_by_its_name",
+    ),
+    _rule(
+        4,
+        "a record that says private is no public collège's",
+        "int_result__labels",
+        r"and coalesce\(is_public, true\)",
+        "",
+        "a_private_namesake_takes_no_result",
+    ),
+    _rule(
+        4,
+        "and is listed",
+        "rpt_record_without_college",
+        r"'says_private'",
+        "'-'",
+        "a_record_that_says_private_under_a_public_uai_is_listed",
+    ),
+    _rule(
+        4,
+        "a decision may hold for some school years",
+        "int_result__college_candidates",
+        r"where coalesce\(decided\.first_start, decided\.last_start\) is not null",
+        "where false",
+        "a_decision_for_past_school_years_gives_a_second_uai",
+    ),
+    _rule(
+        4,
+        "decisions that contradict each other are an error",
+        "uai_decisions_conflict",
+        r"\A.*\Z",
+        _NOTHING,
+        "decisions_about_one_school_year_conflict",
+    ),
+    _rule(
+        4,
+        "so is one that nothing carries out",
+        "uai_decisions_no_longer_apply",
+        r"\A.*\Z",
+        _NOTHING,
+        "a_decision_nothing_carries_out_is_named",
+    ),
+    # 5. Withdrawn is weaker than present.
+    _rule(
+        5,
+        "a result that went while its session stayed is retracted",
+        "int_result__exam_sessions",
+        r"is_withdrawn\s+and min\(.{0,120}?\) = 0\s+as is_retracted",
+        "false as is_retracted",
+        "a_result_taken_back_leaves_the_aggregates",
+    ),
+    _rule(
+        5,
+        "one that went with its session is the erased past",
+        "int_result__exam_sessions",
+        r"is_withdrawn\s+and min\(.{0,120}?\) = 0\s+as is_retracted",
+        "is_withdrawn as is_retracted",
+        "a_session_that_went_whole_still_counts",
+    ),
+    _rule(
+        5,
+        "an index that went while its rentrée stayed is retracted",
+        "int_result__social_positions",
+        r"is_withdrawn\s+and min\(.{0,140}?\) = 0\s+as is_retracted",
+        "false as is_retracted",
+        "an_index_taken_back_leaves_the_mean",
+    ),
+    _rule(
+        5,
+        "a year that was away was withdrawn and restored, and no more",
+        "int_portal_edit__versions",
+        r"then 'restored'",
+        "then null",
+        "a_year_that_was_away_for_a_day_changes_nothing",
+    ),
+    # 6. Place is checked against place.
+    _rule(
+        6,
+        "two of code, label and point win",
+        "int_college__record_places",
+        r"when code = label_code or is_point_in_code then code\s+"
+        r"when is_point_in_label then label_code",
+        "when code is not null then code",
+        "a_code_that_label_and_point_contradict",
+    ),
+    _rule(
+        6,
+        "a contradiction is told",
+        "int_college__record_places",
+        r"\(arrondissement_code is not null and code is null\)",
+        "false and (false)",
+        "a_label_that_code_and_point_contradict",
+        "a_code_of_no_arrondissement",
+        "a_postal_code_for_a_code",
+    ),
+    _rule(
+        6,
+        "label and point stand for a code that is missing",
+        "int_college__record_places",
+        r"when is_point_in_label then label_code\s+else coalesce\(code, label_code, point_code, "
+        r"fallback_code\)",
+        "else code",
+        "no_code",
+        "neither_code_nor_label",
+        "a_code_of_no_arrondissement",
+    ),
+    _rule(
+        6,
+        "a point that code and label refuse counts for nothing",
+        "int_college__record_places",
+        r"and not is_point_in_code as is_point_refused",
+        "and false as is_point_refused",
+        "a_point_a_tenth_of_a_degree_off_is_no_move",
+        "longitude_and_latitude_exchanged_are_no_move",
+    ),
+    _rule(
+        6,
+        "a move begins at a hundred metres",
+        "int_college__moves",
+        r"moved_m > 100",
+        "moved_m > 1000",
+        "a_point_moved_within_the_arrondissement",
+        "small_steps_add_up",
+    ),
+    _rule(
+        6,
+        "another street is another address",
+        "int_college__moves",
+        r"then 'readdressed'",
+        "then null",
+        "another_street_without_a_move_is_readdressed",
+    ),
+    _rule(
+        6,
+        "a respelled street is the same street",
+        "int_college__moves",
+        r"< 0\.8",
+        "< 1.0",
+        "a_street_respelled_is_no_change",
+    ),
+    _rule(
+        6,
+        "a number, or an address, that is missing says nothing",
+        "int_college__moves",
+        r"then 'readdressed'",
+        "else 'readdressed'",
+        "another_number_lost_or_found_is_no_change",
+        "an_address_left_out_is_no_change",
+    ),
+    # 7. A spelling of the key is no withdrawal.
+    _rule(
+        7,
+        "keys are compared by what they mean",
+        "int_portal_edit__versions",
+        r"as record_meaning",
+        "|| record_key as record_meaning",
+        "years_written_with_a_slash_are_no_withdrawal",
+        "sessions_written_as_dates_build",
+        "another_spelling_and_back_is_nothing",
+        "a_value_edited_together_with_the_key_is_seen",
+    ),
+    _rule(
+        7,
+        "a record that goes under every spelling is withdrawn",
+        "int_portal_edit__versions",
+        r"then 'withdrawn'",
+        "then null",
+        "a_withdrawn_record_is_still_withdrawn",
+    ),
+    _rule(
+        7,
+        "two spellings of a session are one result",
+        "int_result__exam_sessions",
+        r"partition by uai, session\s+order by",
+        "partition by record_key order by",
+        "one_session_in_two_spellings_is_one_result",
+    ),
+    # 8. What casting loses is counted.
+    _rule(
+        8,
+        "spaces, signs and footnotes around a number are read",
+        "stg_education_nationale__ivac",
+        r"translate\(upper\(",
+        "concat('#', ",
+        "a_space_between_thousands",
+        "a_no_break_space",
+        "a_per_cent_sign",
+        "a_footnote",
+        "a_typographic_minus",
+        "a_mark_out_of_twenty",
+    ),
+    _rule(
+        8,
+        "what could not be read is listed",
+        "rpt_value_left_out",
+        r"\Z",
+        "\nlimit 0",
+        "a_bound_is_no_number",
+        "a_word_is_no_number",
+        "half_a_candidate",
+        "candidates_below_zero_are_left_out",
+        "a_rate_of_860_is_left_out",
+        "an_index_above_150_is_counted",
+    ),
+    _rule(
+        8,
+        "a word for no value is not",
+        "stg_education_nationale__ivac",
+        r"'NS', ",
+        "",
+        "a_word_for_no_value",
+    ),
+    _rule(
+        8,
+        "the same of the index",
+        "stg_education_nationale__ips_ap2023",
+        r"\[ %\*\]\+\$",
+        "[ ]+$",
+        "an_index_with_a_footnote",
+    ),
+    # 9. An alarm fires before the marts change, and does not stop the innocent.
+    _rule(
+        9,
+        "another unit stops the build",
+        "results_are_on_their_scale",
+        r"\A.*\Z",
+        _NOTHING,
+        "rates_as_fractions_do_not_reach_the_marts",
+    ),
+    _rule(
+        9,
+        "a sector whose flag contradicts its names is told",
+        "fct_sector_school_year_shared_sectors_name_several",
+        r"\A.*\Z",
+        _NOTHING,
+        "one_wrong_flag_of_a_sector_warns",
+    ),
+    _rule(
+        9,
+        "more mentions than passes are told",
+        "int_result__exam_sessions_mentions_among_passes",
+        r"\A.*\Z",
+        _NOTHING,
+        "one_contradicting_count_warns_and_stops_nobody",
+    ),
+    _rule(
+        9,
+        "a portal below its floor is told",
+        "volume_below_floor",
+        r"\A.*\Z",
+        _NOTHING,
+        "a_half_empty_portal_withdraws_nothing_and_says_so",
+    ),
+)
+
+
+def without(project: Project, rule: Rule) -> Project:
+    """The project with a rule taken away.
+
+    Raises:
+        LookupError: an edit names a node that is not there, or matches nothing.
+    """
+    nodes, tests = dict(project.nodes), dict(project.tests)
+    for edit in rule.edits:
+        held = [(group, key) for group in (nodes, tests) for key in group]
+        found = [(group, key) for group, key in held if group[key].name == edit.node]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} nodes are called {edit.node}")
+        ((group, key),) = found
+        group[key] = edit.applied(group[key])
+    return replace(project, nodes=nodes, tests=tests)
+
+
+def named(rule: Rule, cases: Sequence[Case]) -> Iterator[Case]:
+    """The cases of a rule.
+
+    Raises:
+        LookupError: a name that no case has.
+    """
+    for pattern in rule.cases:
+        found = [case for case in cases if fnmatchcase(case.name, pattern)]
+        if not found:
+            raise LookupError(f"no case is called {pattern}")
+        yield from found
+
+
+def is_red(case: Case, project: Project) -> bool:
+    """Whether the case fails, by an assertion or because the build stops."""
+    try:
+        case.check(project)
+    except (AssertionError, duckdb.Error):
+        return True
+    return False
+
+
+def main() -> None:
+    """Try every rule, and say which cases are proved; exit 1 where a case stays green."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", type=int, help="rules of this kind alone")
+    parser.add_argument("--case", help="this case alone")
+    options = parser.parse_args()
+    project = load_project()
+    cases = list(all_cases())
+    proved: set[str] = set()
+    green: list[str] = []
+    for rule in RULES:
+        if options.kind not in (None, rule.kind):
+            continue
+        edited = without(project, rule)
+        for case in named(rule, cases):
+            if options.case not in (None, case.name):
+                continue
+            try:
+                if is_red(case, edited):
+                    proved.add(case.name)
+                else:
+                    green.append(f"{case.name}, without: {rule.says}")
+            except pytest.skip.Exception as reason:
+                print(f"{case.name}: {reason}", file=sys.stderr)  # noqa: T201
+            print(f"{rule.kind} {rule.says}: {case.name}", file=sys.stderr, flush=True)  # noqa: T201
+    print(report(cases, proved, green))  # noqa: T201
+    sys.exit(1 if green else 0)
+
+
+def report(cases: Sequence[Case], proved: Collection[str], green: Sequence[str]) -> str:
+    """How many cases are proved, which stayed green, and which no rule names."""
+    open_cases = [case for case in cases if not any(case in named(rule, cases) for rule in RULES)]
+    lines = [f"{len(proved)} of {len(cases)} cases turn red without the rule they test."]
+    for title, names in (("Green all the same", green), ("Named by no rule", open_cases)):
+        if names:
+            lines += ["", f"{title}:"]
+            lines += [f"- {name if isinstance(name, str) else name.name}" for name in names]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
