@@ -103,7 +103,8 @@ def _changes(counts: Any) -> str:
 def _received(results: list[DatasetResult]) -> str:
     counts = [result.counts for result in results]
     received = sum(count.get("rows_received", 0) for count in counts)
-    return f"{received} received, {_changes(counts) or 'no record changed'}"
+    changes = _changes(counts) or "no record changed"
+    return f"{received} received, {changes}" if received else changes
 
 
 def _show_result(result: DatasetResult, *, is_only: bool) -> None:
