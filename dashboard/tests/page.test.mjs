@@ -80,7 +80,7 @@ onPage(
 onPage("a year without the city's list says so and counts nothing", { hash: "#/map" }, async (page) => {
   const gap = document.school_years.map((year) => year.school_year).find((year) => !heldYears.includes(year));
   await visit(page, `#/map?year=${gap}`, "map");
-  await page.getByText("aucune extraction ne l’a conservée").waitFor();
+  await page.getByText("Aucune extraction ne contient").waitFor();
   assert.match(await page.locator(".tile dd").first().textContent(), /non publié/);
 });
 

@@ -104,7 +104,12 @@ findings as (
 
     select
         'etablissements-scolaires-colleges' as dataset,
-        *
+        kind,
+        record_key,
+        college_id,
+        school_year,
+        published_value,
+        contradicting_value
     from college_findings
 
     union all

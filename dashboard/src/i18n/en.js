@@ -77,12 +77,12 @@ export default {
 
   "year.label": "School year",
   "year.withdrawn": "withdrawn from the portal",
-  "year.not_held": "the city’s list was not kept",
+  "year.not_held": "the city’s list is not known",
   "year.note_withdrawn":
     "The city’s portal no longer publishes this school year. What is shown here was kept from an earlier extraction.",
   "year.note_not_held":
-    "The city’s portal no longer has the list of collèges of this school year, and no extraction kept it: their number and the distances are unknown. Shown are those the ministry speaks of, where the last known list has them.",
-  "year.legend": "◌ withdrawn from the portal · – list not kept",
+    "No extraction has the city’s list of collèges of this school year: their number and the distances are unknown. Shown are those the ministry speaks of, where the last known list has them.",
+  "year.legend": "◌ withdrawn from the portal · – list not known",
   "arrondissement.label": "Arrondissement",
   "arrondissement.all": "All of Paris",
   "arrondissement.none": "no arrondissement",

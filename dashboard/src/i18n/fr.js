@@ -79,12 +79,12 @@ export default {
 
   "year.label": "Année scolaire",
   "year.withdrawn": "retirée du portail",
-  "year.not_held": "liste de la Ville non conservée",
+  "year.not_held": "liste de la Ville inconnue",
   "year.note_withdrawn":
     "Le portail de la Ville ne publie plus cette année scolaire. Ce qui est montré ici a été conservé d’une extraction antérieure.",
   "year.note_not_held":
-    "Le portail de la Ville n’a plus la liste des collèges de cette année scolaire, et aucune extraction ne l’a conservée : leur nombre et les distances sont inconnus. Sont montrés les collèges dont parle le ministère, là où la dernière liste connue les place.",
-  "year.legend": "◌ retirée du portail · – liste non conservée",
+    "Aucune extraction ne contient la liste des collèges de la Ville pour cette année scolaire : leur nombre et les distances sont inconnus. Sont montrés les collèges dont parle le ministère, là où la dernière liste connue les place.",
+  "year.legend": "◌ retirée du portail · – liste inconnue",
   "arrondissement.label": "Arrondissement",
   "arrondissement.all": "Tout Paris",
   "arrondissement.none": "sans arrondissement",
