@@ -62,7 +62,7 @@ places as (
         college_school_years.arrondissement_number,
         college_school_years.school_year,
         count(*) as college_count,
-        avg(neighbourhoods.nearest_km) as mean_nearest_km,
+        {{ mean('neighbourhoods.nearest_km') }} as mean_nearest_km,
         median(neighbourhoods.nearest_km) as median_nearest_km,
         max(neighbourhoods.nearest_km) as max_nearest_km
     from college_school_years
@@ -104,7 +104,7 @@ positions as (
         arrondissement_number,
         school_year,
         count(*) as ips_college_count,
-        avg(ips) as ips_mean,
+        {{ mean('ips') }} as ips_mean,
         median(ips) as ips_median,
         case
             when count(*) = count(pupils) then {{ weighted_mean('ips', 'pupils') }}

@@ -35,7 +35,7 @@ places as (
     select
         school_year,
         count(*) as college_count,
-        avg(nearest_km) as mean_nearest_km,
+        {{ mean('nearest_km') }} as mean_nearest_km,
         median(nearest_km) as median_nearest_km,
         max(nearest_km) as max_nearest_km
     from neighbourhoods
@@ -49,7 +49,7 @@ pairs as (
         school_year,
         count(*) as pair_count,
         min(distance_km) as shortest_pair_km,
-        avg(distance_km) as mean_pair_km,
+        {{ mean('distance_km') }} as mean_pair_km,
         max(distance_km) as longest_pair_km
     from distances
     group by school_year
@@ -84,7 +84,7 @@ positions as (
     select
         school_year,
         count(*) as ips_college_count,
-        avg(ips) as ips_mean,
+        {{ mean('ips') }} as ips_mean,
         median(ips) as ips_median,
         case
             when count(*) = count(pupils) then {{ weighted_mean('ips', 'pupils') }}
