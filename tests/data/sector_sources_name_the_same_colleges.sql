@@ -42,4 +42,4 @@ full outer join with_range on with_outline.college_id = with_range.college_id
 where
     (with_outline.college_id is null or with_range.college_id is null)
     and exists (select 1 from bridge)
-    and exists (select 1 from ranges where ranges.is_current)
+    and exists (select 1 from ranges)
