@@ -7,6 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -110,8 +111,7 @@ def run(verbose: bool, /, **how: Any) -> None:
     """Pull, load, reconcile and build: the whole way."""
     from ingestion import alerts
 
-    with alerts.on_failure("colleges run"):
-        outcome = _do("run", verbose=verbose, **how)
+    outcome = _do("run", verbose=verbose, **how)
     if outcome.exit_code:
         alerts.post_failure("colleges run", outcome.problems)
     sys.exit(outcome.exit_code)
@@ -141,14 +141,15 @@ def replay(**how: Any) -> None:
 
 
 def _do(command: str, *, as_json: bool, **how: Any) -> Outcome:
-    from ingestion import pipeline, report
+    from ingestion import alerts, pipeline, report
     from ingestion.pull import PullOptions
 
-    settings = Settings.from_environment()
-    if "force" in how:
-        how["options"] = PullOptions(how.pop("force"), how.pop("accept_shrink"))
-    with report.progress() as progress:
-        outcome = pipeline.run(settings, how.pop("datasets"), command, progress=progress, **how)
+    with alerts.on_failure(f"colleges {command}") if command == "run" else nullcontext():
+        settings = Settings.from_environment()
+        if "force" in how:
+            how["options"] = PullOptions(how.pop("force"), how.pop("accept_shrink"))
+        with report.progress() as progress:
+            outcome = pipeline.run(settings, how.pop("datasets"), command, progress=progress, **how)
     report.show_run(outcome, settings, as_json=as_json)
     return outcome
 

@@ -114,7 +114,9 @@ def in_words(error: OSError, url: str) -> tuple[str, bool]:
     if proxy := None if _is_loopback(url) else select_proxy(url, get_environ_proxies(url)):
         names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
         variable = next((name for name in names if os.environ.get(name)), names[0])
-        where = re.sub(r"^\w+://(.*@)?", "", proxy).rstrip("/")
+        where = proxy.rstrip("/").rpartition("@")[2].rpartition("/")[2]
+        if isinstance(error, requests.exceptions.InvalidURL):  # its text quotes the address
+            what = "it has no valid address"
         what = f"through the proxy {where} ({variable}): {what}"
     is_final = isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError))
     return what, isinstance(error, (requests.ConnectionError, requests.Timeout)) and not is_final

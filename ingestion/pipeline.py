@@ -113,8 +113,7 @@ class Work:
     def load(self, datasets: Sequence[Dataset], *, anew: bool = False) -> None:
         """Hop 2, from what raw has or from nothing; then both stores are compared."""
         project, note = self.noted_project(datasets), self._note()
-        with mongodb_errors("forget what was built last"):
-            self.store.database["builds"].delete_one({"_id": self.warehouse.identity})
+        self._forget()
         with self.step("load"):
             step = reconcile.replay if anew else load_
             args = (self.store, self.lease, self.warehouse, datasets, self.settings.work_dir)
@@ -134,6 +133,7 @@ class Work:
             if not self.warehouse.is_metered:  # else dbt itself would find out, a minute later
                 with self.warehouse.connect(writable=True):
                     pass
+            self._forget()
             dbt_build(self.settings, verbose=verbose)
         if noted is not None:
             self._write_note(datasets, note, project)
@@ -153,6 +153,10 @@ class Work:
         with mongodb_errors("read what was built last"):
             return self.store.database["builds"].find_one(query) or {"runs": {}, "project": None}
 
+    def _forget(self) -> None:
+        with mongodb_errors("forget what was built last"):
+            self.store.database["builds"].delete_one({"_id": self.warehouse.identity})
+
     def _newest(self, datasets: Sequence[Dataset]) -> dict[str, int]:
         entries = self.store.entries(*(dataset.table for dataset in datasets))
         return {e["table_name"]: e["run_sequence"] for e in entries if written(e)}
@@ -160,6 +164,7 @@ class Work:
     def _write_note(
         self, datasets: Sequence[Dataset], before: dict[str, Any], project: str
     ) -> None:
+        self.lease.confirm()
         runs = before["runs"] | self._newest(datasets)
         note = {"runs": runs, "stamp": self.warehouse.stamp, "project": project}
         with mongodb_errors("note what was built"):
@@ -206,7 +211,7 @@ def run(
         for state in portal_states or (None,):
             if command in ("run", "extract"):
                 results = work.pull(datasets, state, options)
-                if all(result.status == "failed" for result in results):
+                if command == "run" and all(result.status == "failed" for result in results):
                     return work.outcome  # nothing was read: nothing downstream can have changed
             if command != "extract" and (command != "run" or work.noted_project(datasets) is None):
                 work.load(datasets, anew=command == "replay")
@@ -252,10 +257,11 @@ def dbt_build(settings: Settings, *arguments: str, verbose: bool = True) -> None
     if process.returncode:
         sys.stderr.buffer.write(told or b"")
         sys.stderr.flush()
+        code = process.returncode
         raise BuildError(
-            f"`dbt build` failed (exit {process.returncode}): see its output above and "
-            "logs/dbt.log. The raw data is loaded and safe; mend the model or the data named there "
-            "and run `make run` or `dbt build` again."
+            f"`dbt build` {f'failed (exit {code})' if code > 0 else 'was ended'}: see its output "
+            "above and logs/dbt.log. The raw data is loaded and safe; mend the model or the data "
+            "named there and run `make run` or `dbt build` again."
         )
 
 

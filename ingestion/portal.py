@@ -45,7 +45,7 @@ _ADVICE = {
     400: "Check this dataset's `where` in ingestion/datasets.yml.",
     401: "Set {variable}, or check the API key in it.",
     403: "Set {variable}, or check the API key in it.",
-    404: "It does not know this dataset (404). Was it renamed or removed? Mend datasets.yml.",
+    404: "It does not know this dataset. Was it renamed or removed? Mend datasets.yml.",
     429: "The quota frees {when}; run again later, or set {variable} to use your own.",
 }
 """Status of an answer → what to do."""
@@ -223,7 +223,6 @@ class PortalClient:
                 reraise=True,
             )(action)
         except BodyError as error:
-            self._silent.add(host)
             raise PortalUnreachableError(
                 f"{dataset.dataset_id}: cannot read from {host}: {error}. Without the portal, "
                 "`make demo` runs on a synthetic sample and `make run PORTAL=DIR` on a recorded "
@@ -246,6 +245,7 @@ class PortalClient:
             except OSError as error:
                 what, may_pass = in_words(error, url)
                 if may_pass:
+                    self._silent.add(self._host(dataset))
                     raise BodyError(what) from error
                 raise PortalUnreachableError(
                     f"{dataset.dataset_id}: cannot read from {self._host(dataset)}: {what}."

@@ -47,10 +47,10 @@ def read_probe(dataset: Dataset, document: dict[str, Any], count: int) -> Probe:
     """
     metas = document["metas"]["default"]
     fields = {str(entry["name"]): str(entry["type"]) for entry in document["fields"]}
-    drift = _drift(dataset, fields)
+    drift, total = _drift(dataset, fields), metas.get("records_count")
     ledger = {
         "rows_expected": count,
-        "portal_records_count": metas.get("records_count"),
+        "portal_records_count": total if type(total) is int else None,
         "portal_data_processed_at": moment(metas.get("data_processed")),
         "portal_modified_at": moment(metas.get("modified")),
         "is_synthetic": document.get("synthetic") is True,

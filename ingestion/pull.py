@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -59,6 +60,11 @@ class DatasetResult:
     withdrawal_refused: str | None = None  # why records that are gone were not withdrawn
     error: str | None = None
 
+    def set_drift(self, probe: Probe, last: Mapping[str, Any]) -> None:
+        """What the portal's fields are like now, and whether `last`, the pull before, had it."""
+        self.drift = json.loads(probe.ledger["drift"])
+        self.is_drift_news = bool(self.drift) and probe.ledger["drift"] != last.get("drift")
+
     @property
     def problem(self) -> str | None:
         """Why the run must not end with success."""
@@ -99,15 +105,17 @@ class Puller:
             return DatasetResult(dataset, "failed", error=str(error))
         except BaseException as error:
             status = "failed" if isinstance(error, Exception) else "interrupted"
-            self.store.end(entry, status, error=str(error) or None)
+            # Where that fails too, the next run does it; what is told is the cause.
+            with suppress(errors.StoreError):
+                self.store.end(entry, status, error=str(error) or None)
             raise
 
     def _pull(self, dataset: Dataset, entry: Document, last: Mapping[str, Any]) -> DatasetResult:
         probe = self.client.probe(dataset)
         self.store.check_origin(is_synthetic=probe.ledger["is_synthetic"])
         reason = "asked for" if self.options.force else why_pull(probe, last)
-        result = DatasetResult(dataset, "unchanged", drift=json.loads(probe.ledger["drift"]))
-        result.is_drift_news = bool(result.drift) and probe.ledger["drift"] != last.get("drift")
+        result = DatasetResult(dataset, "unchanged")
+        result.set_drift(probe, last)
         if reason is None:
             logger.info("%s: unchanged at the portal, not pulled", dataset.dataset_id)
             self.store.end(entry, "unchanged", **probe.ledger, rows_present=last["rows_present"])
@@ -127,6 +135,7 @@ class Puller:
     ) -> None:
         """Write what differs from what is held, and commit; fills in the result."""
         dataset = result.dataset
+        result.set_drift(spooled.probe, last)  # the portal may have changed since it was asked
         held = self.store.held(dataset)
         pulled = _Pulled(self.store, entry, spooled, held, self.work_dir)
         pulled.read(dataset)
@@ -272,7 +281,8 @@ def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:
         return "the portal does not say when it processed the data"
     age = datetime.now(UTC) - last["extracted_at"]
     if not timedelta(0) <= age < FULL_PULL_EVERY:
-        return f"last pulled in full {age.days} days ago"
+        when = f"{age.days} days ago" if age > timedelta(0) else "in the future, by this clock"
+        return f"last pulled in full {when}"
     return probe.change(last)
 
 

@@ -156,7 +156,7 @@ def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> i
                 database[dataset.table].delete_many({})
                 mine = [entry for entry in entries if entry["table_name"] == dataset.table]
                 count += _copy(store, raw, dataset, mine)
-            coming.rename(store.ledger.name)
+            coming.rename(store.ledger.name, dropTarget=True)
     logger.warning(
         "MongoDB was filled from the warehouse: %d versions, run %d is the latest. Not in the "
         "warehouse, and lost: the quarantine, and what was pulled and never loaded.", count, latest,

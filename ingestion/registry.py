@@ -116,8 +116,11 @@ def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
             entry = values.get("id", "without an id")
             portal = portals.get(values.get("portal"))
             dataset = Dataset.model_validate({**values, "portal": portal})
-            if found.setdefault(dataset.table, dataset) is not dataset:
+            if dataset.dataset_id in found or dataset.table in {d.table for d in found.values()}:
                 raise ValueError("it is listed twice, or would share a table")  # noqa: TRY301
+            found[dataset.dataset_id] = dataset
+        if not found:
+            raise ValueError("it lists no dataset")  # noqa: TRY301
     except ValidationError as error:
         problems = (
             f"{'.'.join(map(str, problem['loc'])) or 'the entry'}: {problem['msg']}"
@@ -129,7 +132,7 @@ def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
             f"{path} cannot be read as a registry, a mapping `portals` and a list `datasets` of "
             f"mappings; at {entry}: {error}"
         ) from error
-    return {dataset.dataset_id: dataset for dataset in found.values()}
+    return found
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +22,9 @@ CHANGES = ("new", "changed", "restored", "withdrawn", "quarantined")
 _SYNTHETIC = "All of this is the synthetic sample: invented, not Paris."
 _ANSWERS = {
     "Collèges ever seen, and open in the latest school year held":
-        "select count(*), count_if(is_open) from marts.dim_college",
+        "select count(*), count_if(is_open) from {marts}.dim_college",
     "Collèges per school year":
-        "select school_year, count(*) from marts.fct_college_school_year"
+        "select school_year, count(*) from {marts}.fct_college_school_year"
         " where not is_partial_school_year group by 1 order by 1",
 }  # fmt: skip
 
@@ -70,9 +71,12 @@ def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
             "`make dashboard`, `make docs`, or any DuckDB client; `colleges status` says what is "
             "held."
         )
-        with open_warehouse(settings).connect() as raw:
+        prefix = os.environ.get("COLLEGES_SCHEMA_PREFIX")
+        marts = f"{prefix}_marts" if prefix else "marts"
+        with open_warehouse(settings, purpose="read").connect() as raw:
             for question, query in _ANSWERS.items():
-                answer = "; ".join(" ".join(map(str, row)) for row in raw.rows(query))
+                rows = raw.rows(query.format(marts=marts))
+                answer = "; ".join(" ".join(map(str, row)) for row in rows)
                 click.echo(f"{question}: {answer}")
     if settings.synthetic_mark.exists():
         click.secho(_SYNTHETIC, fg="yellow")

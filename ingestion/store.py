@@ -137,24 +137,25 @@ class Store:
         """Close an entry; `finished` is the commit, else what the pull wrote is removed.
 
         Raises:
-            StoreError: another run took this one for dead; nothing is committed then.
+            StoreError: the entry is closed already; nothing is changed then.
         """
         # The clock may have been set back meanwhile.
         duration_s = max(0.0, (_now() - entry["started_at"]).total_seconds())
         values |= {"status": status, "finished_at": _now(), "duration_s": duration_s}
+        mine: Document = {"_id": entry["_id"], "status": "running"}
         with mongodb_errors(f"close the ledger entry of {entry['dataset']}"):
             if status == "finished":
+                mine["is_ending"] = None
                 # After the versions: kept up to date while they come, it costs half as much again.
                 self.database[entry["table_name"]].create_index(_INDEX, name="held")
-            else:
+            # No commit from here on: one that was sent, its answer lost, may still arrive.
+            elif self.ledger.update_one(mine, {"$set": {"is_ending": True}}).matched_count:
                 self._remove(entry)
-            ended = self.ledger.update_one(
-                {"_id": entry["_id"], "status": "running"}, {"$set": values}
-            )
+            ended = self.ledger.update_one(mine, {"$set": values})
         if not ended.matched_count:
             raise StoreError(
-                f"{entry['dataset']}: another run took run {entry['run_sequence']} for dead and "
-                "removed what it wrote. Nothing of it counts; run again."
+                f"{entry['dataset']}: run {entry['run_sequence']} is closed already: another run "
+                "took it for dead, or its commit arrived though the answer was lost. Run again."
             )
 
     def entries(self, *tables: str, **query: Any) -> list[Document]:

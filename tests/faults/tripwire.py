@@ -86,7 +86,7 @@ def _command(command: Any, name: str) -> str:
         is_tombstone = name == "insert" and command["documents"][0]["is_withdrawn"]
         return f"{name} {'tombstones' if is_tombstone else 'versions'}"
     if (name, collection) == ("update", "source_load"):
-        return f"ledger: {command['updates'][0]['u']['$set']['status']}"
+        return f"ledger: {command['updates'][0]['u']['$set'].get('status', 'is_ending')}"
     return f"{name} {collection}"
 
 

@@ -165,6 +165,10 @@ def test_probe_counts_where_the_metadata_do_not(state: Path) -> None:
     with replay(state) as (client, _, _):
         probe = client.probe(SCHOOLS)
     assert (probe.records_count, probe.ledger["portal_records_count"]) == (4, None)
+    edit(state, lambda document: document["metas"]["default"].update(records_count="n/a"))
+    with replay(state) as (client, _, _):
+        probe = client.probe(SCHOOLS)
+    assert (probe.records_count, probe.ledger["portal_records_count"]) == (4, None)
 
 
 def test_probe_says_synthetic(state: Path) -> None:
@@ -469,7 +473,7 @@ def test_a_portal_that_accepts_and_is_silent(state: Path) -> None:
 
 
 def test_a_portal_that_once_answered_is_asked_again(state: Path) -> None:
-    fault = Fault("server_error", after=1, times=2)
+    fault = Fault("server_error", after=1, times=3)
     with replay(state, fault, attempts=2) as (client, _, _):
         client.probe(SCHOOLS)
         with pytest.raises(PortalUnreachableError):
@@ -1003,6 +1007,21 @@ def test_a_proxy_is_blamed_and_not_the_portal(
     ):
         client.probe(SCHOOLS)
     assert sleeps == [], "another attempt cannot help"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["user:s3cret@127.0.0.1:9", "http://user:s3cret#x@127.0.0.1:9", "http://u:s3cret/x@p:1"],
+)
+def test_a_proxys_password_is_not_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with PortalClient(sleep=Sleeps()) as client, pytest.raises(PortalUnreachableError) as error:
+        client.probe(SCHOOLS)
+    assert "HTTPS_PROXY" in str(error.value)
+    assert "s3cret" not in str(error.value)
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])

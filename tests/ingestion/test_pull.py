@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
 
 from ingestion import store as store_module
 from ingestion.errors import (
@@ -172,6 +174,27 @@ def test_how_a_pull_ends(our: House, error: BaseException, status: str, is_raise
     assert entry["status"] == status
 
 
+@pytest.mark.parametrize("error", [Interrupted(15), AutoReconnect("connection closed")])
+def test_a_commit_that_arrived_though_its_answer_was_lost(
+    our: House, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is not removed, and the next pull finds it."""
+    update = Collection.update_one
+
+    def update_one(self: Any, query: Any, change: Any, **how: Any) -> Any:
+        done = update(self, query, change, **how)
+        if change["$set"].get("status") == "finished":
+            raise error
+        return done
+
+    monkeypatch.setattr(Collection, "update_one", update_one)
+    with pytest.raises((Interrupted, StoreError)):
+        our.pull(college("A"))
+    monkeypatch.undo()
+    assert our.versions() == {"A": [college("A").decode()]}
+    assert our.pull(college("A")).counts["rows_unchanged"] == 1
+
+
 def test_what_a_killed_pull_left_is_removed_by_the_next_run(our: House) -> None:
     our.pull(college("A"))
     run = our.store.begin_run()
@@ -182,7 +205,7 @@ def test_what_a_killed_pull_left_is_removed_by_the_next_run(our: House) -> None:
     assert our.versions() == {"A": [college("A").decode()]}
     statuses = {e["run_sequence"]: e["status"] for e in our.store.entries()}
     assert statuses == {1: "finished", 2: "interrupted", 3: "finished"}
-    with pytest.raises(StoreError, match="took run 2 for dead"):
+    with pytest.raises(StoreError, match="took it for dead"):
         our.store.end(entry, "finished")
 
 

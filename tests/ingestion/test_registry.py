@@ -260,6 +260,14 @@ def test_a_dataset_listed_twice(tmp_path: Path) -> None:
     document["datasets"] *= 2
     with pytest.raises(SettingsError, match="listed twice"):
         load_registry(write(tmp_path, document))
+    # From another portal it would take the place of the first.
+    portal = next(iter(document["portals"].values()))
+    document["portals"]["another"] = portal
+    document["datasets"][-1] = document["datasets"][0] | {"portal": "another"}
+    with pytest.raises(SettingsError, match="listed twice"):
+        load_registry(write(tmp_path, document))
+    with pytest.raises(SettingsError, match="lists no dataset"):
+        load_registry(write(tmp_path, document | {"datasets": []}))
 
 
 @pytest.mark.parametrize("content", [b"", b"- a", b"a: [", b"a: \xff", b"portals: {}"])
