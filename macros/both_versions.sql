@@ -1,8 +1,7 @@
 {#
-    What each version says beside what the one held before it said: `dataset`, `record_key` and
-    `run_sequence` of the later one in both rows, so that they meet on all of it, `side` (`new`,
-    `old`), `held_key`, the key that version was held under, and its `payload`. Only of versions that
-    hold other content than the one before.
+    Two rows for each version that differs from the one held before: side `new` with its own
+    payload, `old` with the earlier one. Both carry the later version's dataset, record_key and
+    run_sequence, to be joined on.
 
     versions: int_portal_edit__versions, or a CTE of it
     payloads: stg_record_versions, or a CTE of it

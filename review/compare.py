@@ -69,13 +69,16 @@ def compare(
     exposures = readers(before, after, affected, "exposures")
     nodes, edges = lineage(before, after, edited, different, gone, new, exposures)
     marts_first = lambda item: (not item.is_mart, item.name)  # noqa: E731
+    column_reads, unread, left = readers_of_columns(before, columns)
     return Comparison(
         tables_compared=len(both),
         edited={after.nodes[i]["name"]: marks for i, marks in sorted(edited.items())},
         rows=sorted(row_counts(connection, before, after), key=marts_first),
         columns=sorted(columns, key=lambda c: (not c.is_mart, c.model, c.kind, c.before)),
         values=sorted(values, key=marts_first),
-        column_readers=_column_readers(before, columns),
+        column_readers=column_reads,
+        columns_not_followed=left,
+        unread=unread,
         contracts=contracts(before, after, columns),
         keys_lost=[
             after.nodes[i]["name"]
@@ -106,18 +109,26 @@ def compare(
     )
 
 
-def _column_readers(
+def readers_of_columns(
     before: Tables, changes: Sequence[ColumnChange]
-) -> dict[str, dict[str, list[str]]]:
-    """Of the first columns that are no longer what they were; those of marts come first."""
+) -> tuple[dict[str, dict[str, list[str]]], list[str], int]:
+    """Of the first columns that are no longer what they were; those of marts come first.
+
+    Returns:
+        Who reads each, the tables whose SQL could not be taken apart, and how many more columns
+        there are.
+    """
     ids = {node["name"]: unique_id for unique_id, node in before.nodes.items()}
     changed = sorted((c for c in changes if c.kind != "added"), key=lambda c: not c.is_mart)
     found = {}
+    unread: set[str] = set()
     for change in changed[:FOLLOWED]:
         column = change.before.split(" ")[0]
-        if who := column_readers(before, ids[change.model], column):
-            found[f"{change.model}.{column}"] = who
-    return found
+        who = column_readers(before, ids[change.model], column)
+        unread.update(who.unread)
+        if who.found:
+            found[f"{change.model}.{column}"] = who.found
+    return found, sorted(unread), max(len(changed) - FOLLOWED, 0)
 
 
 def _without_effect(

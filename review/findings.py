@@ -150,6 +150,10 @@ class Comparison:
     column_readers: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     """Column removed, renamed or retyped, as ``table.column`` → table that reads it → which of its
     columns are made of it."""
+    columns_not_followed: int = 0
+    """Columns whose readers were not looked for: there were too many."""
+    unread: Sequence[str] = ()
+    """Tables whose SQL could not be taken apart to see whether they read such a column."""
     unstable: Sequence[str] = ()
     """Tables whose query, run again, gives other rows."""
     raw: Sequence[RawChange] = ()

@@ -12,7 +12,8 @@ from review.processes import ReviewError, git
 OUTSIDE = ("dashboard", "docs_site", "docs", "orchestration", "deploy", "README.md")
 """Where code or text that reads marts stands."""
 OWN_SUFFIXES = (".yml",)
-"""Metrics, unit tests, arguments of tests; SQL is read by `review.column_lineage`."""
+"""Metrics, unit tests, arguments of tests; SQL is read by `review.column_lineage`, which names
+what it could not read."""
 
 
 def mentions(

@@ -232,7 +232,13 @@ def readers(found: Comparison, mentions: Mapping[str, Sequence[str]]) -> str:
         ),
         *lines,
     ]
-    if not lines:
+    limits = []
+    if found.columns_not_followed:
+        count = counted(found.columns_not_followed, "more column")
+        limits.append(f"- Readers of {count} were not looked for.")
+    if found.unread:
+        limits.append(f"- The SQL of {listed(found.unread)} could not be read.")
+    if not lines and not limits:
         return ""
-    shown = [*lines[: 2 * SHOWN], *more(len(lines), 2 * SHOWN)]
+    shown = [*lines[: 2 * SHOWN], *more(len(lines), 2 * SHOWN), *limits]
     return "### Who reads it\n\n" + "\n".join(shown) + "\n"

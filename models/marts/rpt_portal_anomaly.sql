@@ -1,20 +1,8 @@
 with
 
-portal_edits as (
-
-    select * from {{ ref('fct_portal_edit') }}
-
-),
-
 versions as (
 
     select * from {{ ref('stg_record_versions') }}
-
-),
-
-loads as (
-
-    select * from {{ ref('fct_source_load') }}
 
 ),
 
@@ -62,7 +50,7 @@ college_findings as (
         college_id,
         school_year,
         school_year_label as published_value,
-        reason as contradicting_value
+        case when reason <> 'retracted' then reason end as contradicting_value
     from {{ ref('rpt_college_record_not_counted') }}
 
     union all
@@ -73,8 +61,10 @@ college_findings as (
         college_id,
         school_year,
         college_name as published_value,
-        other_college_name as contradicting_value
+        other_college_name || ' (' || conflict_type || ', ' || other_college_id || ')'
+            as contradicting_value
     from {{ ref('rpt_college_identity_conflict') }}
+    where conflict_type not in ('joint_name', 'place_of_another', 'same_name_elsewhere')
 
     union all
 
@@ -93,10 +83,17 @@ college_findings as (
 latest_presence as (
 
     select *
-    from portal_edits
-    where edit_type in ('withdrawn', 'restored')
+    from {{ ref('fct_portal_edit') }}
+    where
+        edit_type in ('withdrawn', 'restored')
+        and dataset in ('etablissements-scolaires-colleges', 'secteurs-scolaires-colleges')
     qualify
-        row_number() over (partition by dataset, record_key order by run_sequence desc) = 1
+        row_number() over (
+            partition by
+                dataset,
+                {{ record_meaning('record_key') | indent(16) }}
+            order by run_sequence desc
+        ) = 1
 
 ),
 
@@ -161,8 +158,8 @@ latest_loads as (
     select
         dataset,
         max(coalesce(extracted_at, finished_at)) as extracted_at
-    from loads
-    where status in ('finished', 'unchanged')
+    from {{ ref('fct_source_load') }}
+    where status in ('finished', 'unchanged') and not coalesce(is_withdrawal_refused, false)
     group by dataset
 
 ),
@@ -180,6 +177,7 @@ final as (
         coalesce(record_spans.is_withdrawn, false) as is_withdrawn,
         record_spans.first_extracted_at,
         case
+            when findings.record_key is null then null
             when record_spans.is_withdrawn then record_spans.extracted_at
             else latest_loads.extracted_at
         end as last_extracted_at

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from review.column_lineage import column_readers
+from review.compare import FOLLOWED, readers_of_columns
+from review.findings import ColumnChange, Comparison
+from review.sections import readers
 
 COLUMNS = {"id": "INTEGER", "place": "VARCHAR", "cost": "DOUBLE"}
 SQL = {
@@ -71,4 +74,20 @@ def tables() -> Any:
     ],
 )
 def test_who_reads_it(tables: Any, column: str, readers: dict[str, list[str]]) -> None:
-    assert column_readers(tables, "fct_visit", column) == readers
+    assert column_readers(tables, "fct_visit", column).found == readers
+
+
+def test_sql_that_cannot_be_read_is_named(tables: Any) -> None:
+    assert column_readers(tables, "fct_visit", "cost").unread == ["strange"]
+    assert column_readers(tables, "fct_visit", "place").unread == []  # its SQL has no such word
+
+
+def test_report_says_what_was_not_looked_at(tables: Any) -> None:
+    """Fourteen columns of a table are gone, and twelve are followed."""
+    gone = ["cost", *(f"gone_{number}" for number in range(FOLLOWED + 1))]
+    changes = [ColumnChange("fct_visit", True, "removed", column, "") for column in gone]
+    found, unread, left = readers_of_columns(tables, changes)
+    assert (list(found), unread, left) == (["fct_visit.cost"], ["strange"], 2)
+    said = readers(Comparison(unread=unread, columns_not_followed=left), {})
+    assert "- Readers of 2 more columns were not looked for.\n" in said
+    assert "- The SQL of `strange` could not be read.\n" in said
