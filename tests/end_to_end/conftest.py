@@ -39,6 +39,12 @@ class Home:
         done = self._python("dbt.cli.main", "--quiet", "build", *profiles, *excluded, *arguments)
         assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
 
+    def unit_tests(self) -> None:
+        """``dbt test`` of the rules alone: ``dbt build`` of a selection takes no test by itself."""
+        arguments = ("test", "--profiles-dir", str(PROJECT_DIR), "--selector", "unit_tests")
+        done = self._python("dbt.cli.main", "--quiet", *arguments)
+        assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+
     def marts(self, *models: str) -> None:
         """Those models, or all, of what is in raw: without dbt, its tests and its half a minute."""
         build_marts(self.path / "warehouse.duckdb", *models)

@@ -131,7 +131,7 @@ def _in_other_digits(value: Any, digits: int) -> Any:
 
 def test_the_rules_of_the_models(forward: SimpleNamespace) -> None:
     """dbt's unit tests; `colleges run` leaves them out, because data cannot break them."""
-    forward.home.build("--selector", "unit_tests", without=())
+    forward.home.unit_tests()
     results = json.loads((forward.home.path / "dbt-target" / "run_results.json").read_text())
     assert len(results["results"]) > 60
     assert {result["status"] for result in results["results"]} == {"pass"}
