@@ -455,7 +455,6 @@ export default {
   "anomaly.withdrawn": "Withdrawn from the portal",
   "anomaly.withdrawn.text": "The record was published and is no longer. It is kept here.",
   "reason.partial_school_year": "so far only a few collèges have this year",
-  "reason.retracted": "the portal took the record back",
   "reason.implausible_school_year": "not plausible: too early or too late",
   "reason.unknown_label": "cannot be read as a school year",
   "unit.place": "{latitude}° N, {longitude}° E",

@@ -463,7 +463,6 @@ export default {
   "anomaly.withdrawn": "Retiré du portail",
   "anomaly.withdrawn.text": "L’enregistrement a été publié, et ne l’est plus. Il est conservé ici.",
   "reason.partial_school_year": "seuls quelques collèges ont cette année pour l’instant",
-  "reason.retracted": "le portail a repris l’enregistrement",
   "reason.implausible_school_year": "invraisemblable : trop ancienne ou trop lointaine",
   "reason.unknown_label": "ne se lit pas comme une année scolaire",
   "unit.place": "{latitude}° N, {longitude}° E",

@@ -21,7 +21,7 @@ const KINDS = [
 ];
 
 // Why a school year does not count, as rpt_college_record_not_counted has it.
-const REASONS = ["partial_school_year", "retracted", "implausible_school_year", "unknown_label"];
+const REASONS = ["partial_school_year", "implausible_school_year", "unknown_label"];
 
 export function createView(context) {
   const { t, store } = context;
