@@ -247,9 +247,9 @@ test("the curves of the arrondissements break with the series, as those of a col
   );
   await onDocument(document, async (page) => {
     await visit(page, `#/arrondissements?measure=ips&arrs=${number}`, "arrondissements");
-    assert.equal(await page.locator(".chart svg [aria-label=line] path").count(), 4); // two of it, two of Paris
+    assert.equal(await page.locator('.chart svg g[stroke-width="2.2"] > path').count(), 4); // two of it, two of Paris
     await page.locator(".chart svg").getByText("rupture de série").waitFor();
-    const paris = page.locator(".multiples svg [aria-label=line]").first().locator("path");
+    const paris = page.locator('.multiples svg g[stroke="var(--line)"] > path');
     assert.equal(await paris.count(), 2 * document.arrondissements.length);
   });
 });
