@@ -94,8 +94,8 @@ export class Store {
     return this.rowsByYear.get(schoolYear);
   }
 
-  latestRow(college) {
-    const row = this.row(college, this.latestYear);
+  // `row`: what is of no measure, for a collège that the latest list may not have.
+  latestRow(college, row = this.row(college, this.latestYear)) {
     if (!row) return null;
     const of = (table, id) => table.get(key(college.college_id, this.latest(this.measure(id))));
     return {

@@ -1,19 +1,19 @@
 // Tables as files. A CSV holds nothing but the table, so that a spreadsheet opens it with a double click;
 // its source, licence, attribution and dates stand in a metadata file of the same name beside it.
 
-const LOOKS = ["lang", "measure", "zoom", "c", "arrs"];
+const LOOKS = ["lang", "measure", "zoom", "c"];
 
-// Named for what it holds: the table, the year or the latest, and every filter.
-export function fileName({ state, store, t, language }, name) {
+// Named for what it holds: the table, the year or that columns are of their latest, and every filter.
+export function fileName({ state, store, t, language }, name, columns = []) {
   const { params } = state();
   const filters = Object.entries(params)
     .filter(([key]) => !LOOKS.includes(key) && key !== "year" && (!key.includes(".") || key === `${name}.q`))
-    .map(([key, value]) => (key === "arr" ? `arrondissement-${value}` : value));
+    .map(([key, value]) => (/^arrs?$/.test(key) ? `arrondissement-${value}` : value));
   return [
     "paris-colleges",
     store.isSynthetic && "SYNTHETIC",
     name,
-    params.year ?? t("file.latest"),
+    params.year ?? (columns.some(({ note }) => note) && t("file.latest")),
     ...filters,
     language === "en" && "en",
   ]
@@ -62,7 +62,7 @@ export function csvMetadata({ t, language }, { title, url, columns, rows, origin
           name: columnName(column),
           titles: column.label,
           ...(column.note?.() && { "dc:coverage": column.note() }),
-          ...(typeof column.value(rows[0] ?? {}) === "number" &&
+          ...(rows.some((row) => typeof column.value(row) === "number") &&
             language === "fr" && { datatype: { base: "number", format: { decimalChar: "," } } }),
         })),
       },
@@ -93,7 +93,7 @@ export function toGeoJson({ t }, title, columns, rows, origin, geometry) {
     features: rows.map((row) => ({
       type: "Feature",
       geometry: geometry(row),
-      properties: Object.fromEntries(columns.map((column) => [column.key, column.value(row)])),
+      properties: Object.fromEntries(columns.map((column) => [columnName(column), column.value(row)])),
     })),
   });
 }

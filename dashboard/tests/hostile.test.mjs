@@ -1,7 +1,7 @@
 // Names that want to do harm, and documents that lack what others have.
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
-import { launch, open, plain, readDocument, serve, visit } from "./harness.mjs";
+import { download, launch, open, plain, readDocument, serve, visit } from "./harness.mjs";
 
 const SITE = process.env.DASHBOARD_SITE;
 const original = JSON.stringify(readDocument());
@@ -229,9 +229,76 @@ test("the ministry's figure of Paris stands beside the mean, on the first page a
     const tile = plain(await page.locator('.tile[data-column="ips_mean"]').textContent());
     assert.ok(tile.includes(row.school_year) && tile.includes("selon le ministère : 117,2"), tile);
     assert.ok(tile.includes(String(row.ips_mean.toFixed(1)).replace(".", ",")), tile);
+    await visit(page, "#/map?arr=19", "map");
+    const own = plain(await page.locator('.tile[data-column="ips_mean"]').textContent());
+    assert.ok(!own.includes("selon le ministère"), own);
     await visit(page, `#/college/${id}`, "college");
     const cells = await page.locator("table").last().locator("tbody td").allTextContents();
     assert.ok(cells.includes("117,2"), cells);
+  });
+});
+
+test("the curves of the arrondissements break with the series, as those of a collège do", async () => {
+  const document = JSON.parse(original);
+  const years = [...new Set(document.social_positions.map((row) => row.school_year))].sort();
+  for (const row of document.social_positions) row.series = row.school_year === years[0] ? "old" : "new";
+  const { arrondissement_number: number } = document.arrondissement_years.find(
+    (row) => row.school_year === years[0] && row.ips_mean !== null,
+  );
+  await onDocument(document, async (page) => {
+    await visit(page, `#/arrondissements?measure=ips&arrs=${number}`, "arrondissements");
+    assert.equal(await page.locator('.chart svg g[stroke-width="2.2"] > path').count(), 4); // two of it, two of Paris
+    await page.locator(".chart svg").getByText("rupture de série").waitFor();
+    const paris = page.locator('.multiples svg g[stroke="var(--line)"] > path');
+    assert.equal(await paris.count(), 2 * document.arrondissements.length);
+  });
+});
+
+test("sectors coloured by the results of another year say which, in the figure's title too", async () => {
+  const document = JSON.parse(original);
+  const held = document.sector_files.map((name) => name.match(/^outlines-(.*)\.json$/)?.[1]).filter(Boolean);
+  const year = held.sort().at(-1);
+  document.results = document.results.filter((row) => row.school_year < year);
+  const coloured = document.results
+    .map((row) => row.school_year)
+    .sort()
+    .at(-1);
+  await onDocument(
+    document,
+    async (page) => {
+      await visit(page, `#/sector?year=${year}&measure=success`, "sector");
+      const svg = page.locator(".map.sectors svg");
+      assert.ok((await svg.getAttribute("aria-label")).endsWith(`(${coloured})`));
+      const file = await download(page, page.locator(".figure-tools button").nth(2));
+      assert.ok(file.text.includes(`(${coloured})`));
+      assert.match(file.text, /Couleurs\s:/);
+    },
+    { acceptDownloads: true },
+  );
+});
+
+test("why a school year is not counted is told in words; what names no record is of no extraction", async () => {
+  const document = JSON.parse(original);
+  const anomaly = {
+    dataset: "etablissements-scolaires-colleges",
+    record_key: null,
+    college_id: null,
+    school_year: null,
+    published_value: "20-21",
+    is_withdrawn: false,
+    first_extracted_at: null,
+    last_extracted_at: null,
+  };
+  document.anomalies = ["partial_school_year", "implausible_school_year", "unknown_label"].map((reason) => ({
+    ...anomaly,
+    kind: "school_year_unusable",
+    contradicting_value: reason,
+  }));
+  await onDocument(document, async (page) => {
+    await visit(page, "#/anomalies", "anomalies");
+    const text = plain(await page.locator("#anomalies-table tbody").innerText());
+    assert.ok(text.includes("ne se lit pas comme une année scolaire"), text);
+    assert.ok(!/_school_year|unknown_label|publié le/.test(text), text);
   });
 });
 

@@ -145,7 +145,7 @@ onPage(
   { hash: `#/map?year=${heldYears[0]}&measure=ips` },
   async (page) => {
     const notice = page.locator(".notice.absent");
-    assert.match(plain(await notice.textContent()), /Rien de publié pour .* IPS en /);
+    assert.match(plain(await notice.textContent()), /Pour .*, ces mesures ne sont pas publiées\..* IPS en /);
     assert.equal(await page.locator("#colleges-table .missing").count(), 0);
     await points(page).last().hover(); // the last drawn: none lies over it
     assert.match(

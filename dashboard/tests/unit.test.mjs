@@ -1,9 +1,12 @@
 // What needs no browser: the address, folding, files, languages.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { breakYears, parisPoints } from "../src/components/over-time.js";
+import { Store } from "../src/data.js";
 import { folded, matches } from "../src/dom.js";
 import { csvMetadata, fileName, toCsv, toGeoJson } from "../src/files.js";
 import { chosenLanguage, createLanguage, LANGUAGES } from "../src/i18n/index.js";
+import { measure } from "../src/measures.js";
 import { format, linkTo, parse } from "../src/state.js";
 
 const origin = {
@@ -132,10 +135,30 @@ test("the metadata beside a CSV: source, licence, dates, columns, number of rows
   );
 });
 
-test("a file is named for its filters", () => {
-  const named = (params) =>
-    fileName({ ...french, store: { isSynthetic: false }, state: () => ({ params }) }, "colleges");
+test("the metadata tell a column of numbers whose first row has none, and stand without any row", () => {
+  const datatypes = (rows) =>
+    JSON.parse(
+      csvMetadata(french, { title: "Les collèges", url: "x.csv", columns, rows, origin }),
+    ).tableSchema.columns.map((column) => column.datatype?.format.decimalChar);
+  const rows = [
+    { name: "A", km: null },
+    { name: "B", km: 1.5 },
+  ];
+  assert.deepEqual(datatypes(rows), [undefined, ","]);
+  const nested = [...columns, { key: "of", value: (row) => row.of.value }];
+  const none = csvMetadata(french, { title: "Rien", url: "x.csv", columns: nested, rows: [], origin });
+  assert.equal(JSON.parse(none)["schema:numberOfItems"], 0);
+});
+
+test("a file is named for its filters, and as the latest where columns are of their latest year", () => {
+  const dated = [columns[0], { ...columns[1], note: () => "2022-2023" }];
+  const named = (params, its = dated, name = "colleges") =>
+    fileName({ ...french, store: { isSynthetic: false }, state: () => ({ params }) }, name, its);
   assert.equal(named({}), "paris-colleges_colleges_dernieres-donnees");
+  assert.equal(
+    named({ arrs: "4,19" }, columns, "arrondissement-years"),
+    "paris-colleges_arrondissement-years_arrondissement-4-19",
+  );
   assert.equal(
     named({ year: "2022-2023", arr: "19", "colleges.q": "césaire", "colleges.page": "2", measure: "ips" }),
     "paris-colleges_colleges_2022-2023_arrondissement-19_césaire",
@@ -147,14 +170,48 @@ test("GeoJSON has the same inside, and a null geometry where there is none", () 
     toGeoJson(
       french,
       "Collèges",
-      columns,
-      [{ name: "A", km: null }],
+      [...columns, { key: "ips", value: (row) => row.ips, note: () => "2022-2023" }],
+      [{ name: "A", km: null, ips: 91.5 }],
       { ...origin, isSynthetic: true },
       () => null,
     ),
   );
   assert.equal(document.features[0].geometry, null);
-  assert.deepEqual(document.features[0].properties, { name: "A", km: null });
+  assert.deepEqual(document.features[0].properties, { name: "A", km: null, "ips_2022-2023": 91.5 });
   assert.equal(document.sources[0].extracted_at, "2026-11-22T07:00:00Z");
   assert.match(document.warning, /synthétiques/);
+});
+
+// A store of one collège that the latest list lacks: its results and indices stand in other years.
+const college = { college_id: "a", college_name: "A" };
+const positions = [
+  { college_id: "a", school_year: "2022-2023", series: "ap2022", ips: 100 },
+  { college_id: "a", school_year: "2023-2024", series: "ap2023", ips: 101 },
+];
+const store = Object.assign(Object.create(Store.prototype), {
+  document: { social_positions: positions },
+  years: [
+    { school_year: "2022-2023", hasResults: true, hasIps: true },
+    { school_year: "2023-2024", hasIps: true },
+    { school_year: "2024-2025", isHeld: true },
+  ],
+  schoolYear: new Map(),
+  result: new Map([["a|2022-2023", { success_rate_pct: 88 }]]),
+  socialPosition: new Map(positions.map((row) => [`a|${row.school_year}`, row])),
+  parisYear: new Map(positions.map((row) => [row.school_year, { ips_mean: row.ips }])),
+});
+
+test("a collège that the latest list lacks has the latest of each measure, as the others have", () => {
+  assert.equal(store.latestRow(college), null);
+  const row = store.latestRow(college, { ...college, school_year: store.latestYear });
+  assert.deepEqual([row.result.success_rate_pct, row.social.ips, row.isLatest], [88, 101, true]);
+});
+
+test("a curve of the social position is cut where another series begins, no other curve is", () => {
+  const series = parisPoints(store, measure("ips"))
+    .filter((point) => point.value !== null)
+    .map((point) => point.series);
+  assert.deepEqual(series, ["ap2022", "ap2023"]);
+  assert.deepEqual(breakYears(store, measure("ips")), ["2023-2024"]);
+  assert.deepEqual(breakYears(store, measure("success")), []);
 });

@@ -78,7 +78,8 @@ export function lineChart(context, { measure, lines, breaks = [], width = 440, t
   );
 }
 
-// A small chart each, on one scale, with Paris behind it. series: [{name, points}]; null without any point.
+// A small chart each, on one scale, with Paris behind it. series: [{name, points}], `paris`: points as of a
+// line chart; null without any point.
 export function smallMultiples(context, { measure, series, paris, width, label }) {
   const columns = Math.max(2, Math.min(5, Math.floor(width / 170)));
   const points = series.flatMap(({ name, points: own }, index) =>
@@ -126,6 +127,7 @@ export function smallMultiples(context, { measure, series, paris, width, label }
         fy: "fy",
         x: "school_year",
         y: "value",
+        z: "series",
         stroke: "var(--line)",
         strokeWidth: 1.5,
       }),
@@ -134,6 +136,7 @@ export function smallMultiples(context, { measure, series, paris, width, label }
         fy: "fy",
         x: "school_year",
         y: "value",
+        z: "series",
         stroke: "var(--line-1)",
         strokeWidth: 2.2,
       }),

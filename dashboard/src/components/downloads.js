@@ -6,7 +6,7 @@ import { provenance } from "../provenance.js";
 export function downloads(context, { name, title, columns, tables, geometry, rows }) {
   const { t } = context;
   const hasGeometry = rows.some(geometry);
-  const stem = fileName(context, name);
+  const stem = fileName(context, name, columns);
   const origin = () => provenance(context, tables);
   const csv = () => save(`${stem}.csv`, "text/csv", toCsv(context, columns, rows));
   const metadata = () =>

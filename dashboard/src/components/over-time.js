@@ -139,28 +139,35 @@ export function chartOf(context, colleges, measure) {
       };
     }),
   }));
-  const seriesOf = new Map(store.document.social_positions.map((row) => [row.school_year, row.series]));
-  const paris = {
-    name: t("chart.paris"),
-    color: PARIS_COLOR,
-    points: store.years.map((year) => ({
-      school_year: year.school_year,
-      value: store.parisYear.get(year.school_year)?.[measure.paris] ?? null,
-      series: measure.id === "ips" ? seriesOf.get(year.school_year) : "",
-    })),
-  };
-  const breaks = measure.id === "ips" ? breakYears(store) : [];
+  const paris = { name: t("chart.paris"), color: PARIS_COLOR, points: parisPoints(store, measure) };
   return h(
     "div",
     {},
     h("h3", {}, defined(context, measure.definition, t(`measure.${measure.id}`))),
-    lineChart(context, { measure, lines: [...lines, paris], breaks }),
+    lineChart(context, { measure, lines: [...lines, paris], breaks: breakYears(store, measure) }),
   );
 }
 
+// The school years of a mean, each with its series; `rowOf(schoolYear)` holds it.
+export function meanPoints(store, measure, rowOf) {
+  const series = seriesByYear(store);
+  return store.years.map(({ school_year }) => ({
+    school_year,
+    value: rowOf(school_year)?.[measure.paris] ?? null,
+    series: measure.id === "ips" ? series.get(school_year) : "",
+  }));
+}
+
+export const parisPoints = (store, measure) =>
+  meanPoints(store, measure, (schoolYear) => store.parisYear.get(schoolYear));
+
+const seriesByYear = (store) =>
+  new Map(store.document.social_positions.map((row) => [row.school_year, row.series]));
+
 // The years in which another series of the index begins.
-function breakYears(store) {
-  const series = new Map(store.document.social_positions.map((row) => [row.school_year, row.series]));
+export function breakYears(store, measure) {
+  if (measure.id !== "ips") return [];
+  const series = seriesByYear(store);
   const years = [...series.keys()].sort();
   return years.filter((year, index) => index > 0 && series.get(year) !== series.get(years[index - 1]));
 }

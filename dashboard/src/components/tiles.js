@@ -46,6 +46,7 @@ export function tiles(context, schoolYear, arrondissement) {
       ),
       h("dd", {}, value === null ? missing(context, whyMissing) : format(context, value)),
       column === "ips_mean" &&
+        !arrondissement &&
         isGiven(row?.ips_department_public) &&
         h(
           "dd",

@@ -70,7 +70,7 @@ export default {
   "sector.since.part": "{n}% of it to {name} until autumn {year}",
   "sector.since.click": "Tap the place on the map to know.",
   "sector.information": "This is information: the education authority (rectorat) decides on admission.",
-  "sector.source.ranges": "Street ranges of the ministry of {date}",
+  "sector.source.ranges": "The ministry’s street ranges, as of {date}",
   "sector.source.outlines": "outlines of the city of {date}",
   "search.address_label": "Your address, or a collège",
   "search.address_placeholder": "12 rue Clovis, 75005",
@@ -81,7 +81,7 @@ export default {
   "year.note_withdrawn":
     "The city’s portal no longer publishes this school year. What is shown here was kept from an earlier extraction.",
   "year.note_not_held":
-    "No extraction has the city’s list of collèges of this school year: their number and the distances are unknown. Shown are those the ministry speaks of, where the last known list has them.",
+    "No extraction has the city’s list of collèges of this school year: their number and the distances are unknown. The page shows the collèges the ministry has figures for, at their last known address.",
   "year.legend": "◌ withdrawn from the portal · – list not known",
   "arrondissement.label": "Arrondissement",
   "arrondissement.all": "All of Paris",
@@ -101,7 +101,7 @@ export default {
   "measure.short.mentions": "Mentions",
   "measure.short.ips": "IPS",
   "measure.session": "exam session {session}",
-  "measure.none_in_year": "Nothing is published for {year} of these; the latest year published:",
+  "measure.none_in_year": "For {year} nothing is published of these measures. Latest year of each:",
   "measure.last_available": "{measure} in {year}",
   "measure.never": "Nothing is published.",
 
@@ -112,7 +112,7 @@ export default {
     "No results for this school year: the indicators kept begin with the session of {session} ({first}).",
   "why.no_result": "The ministry publishes nothing about this collège for this session.",
   "why.no_uai":
-    "This collège is linked to no identifier (UAI) of the ministry’s: no result can be told to be its own.",
+    "This collège could not be matched to an identifier (UAI) of the ministry, so no results can be attributed to it.",
   "why.no_value_added": "The ministry gives none for this collège and session, and does not say why.",
   "why.no_mentions": "The number of mentions or of candidates is not published.",
   "why.no_ips_year": "No IPS for this year. The series before September 2022 are not comparable.",
@@ -333,7 +333,7 @@ export default {
   "sources.reading_withdrawn": "A year withdrawn from the portal is still shown, and marked.",
   "sources.reuse": "Reuse",
   "sources.reuse_text":
-    "Downloads carry their source, licence, attribution and extraction date inside the file. Every table that descends from the city’s data is under ODbL 1.0: a derived database, once published, must be under the same licence.",
+    "Each CSV has a metadata file beside it with source, licence, attribution and extraction date; GeoJSON carries them inside. Every table that descends from the city’s data is under ODbL 1.0: a derived database, once published, must be under the same licence.",
 
   "provenance.source": "Source",
   "provenance.line": "{publisher}, “{title}” ({licence}), data of {date}, extracted on {extracted}",
@@ -372,7 +372,7 @@ export default {
   "map.zoom_all": "Show everything",
   "change.readdressed": "Another address",
   "change.sentence.readdressed": "Another address: from “{from}” to “{to}”, without a move",
-  "college.then": "(then {name})",
+  "college.then": "(called {name} at the time)",
   "college.city_name": "Name in the city’s list",
   "college.directory": "Page in the ministry’s directory",
   "college.beside_paris": "Paris: {value}",
@@ -441,8 +441,7 @@ export default {
   "anomaly.point_moved.text":
     "The point moves while the address stays: one of the two positions is wrong, or the address is.",
   "anomaly.name_changed": "Name changed",
-  "anomaly.name_changed.text":
-    "The name is not spelled as in the year before, at the same place: a new name, or a typing error.",
+  "anomaly.name_changed.text": "The name differs from the year before: a new name, or a typing error.",
   "anomaly.identity_in_doubt": "Identity in doubt",
   "anomaly.identity_in_doubt.text": "Two records could mean the same collège.",
   "anomaly.sector_names_no_college": "Sector without a collège",
@@ -450,11 +449,14 @@ export default {
     "The sector names a collège that is in no list: most often the name is misspelled.",
   "anomaly.school_year_unusable": "Unusable school year",
   "anomaly.school_year_unusable.text":
-    "The school year of the record cannot be read, is impossible, or has but a few collèges yet.",
+    "The school year of the record cannot be read, is impossible, or so far has only a few collèges.",
   "anomaly.taken_back": "Taken back alone",
   "anomaly.taken_back.text": "The record left the portal while the rest of its school year is still there.",
   "anomaly.withdrawn": "Withdrawn from the portal",
   "anomaly.withdrawn.text": "The record was published and is no longer. It is kept here.",
+  "reason.partial_school_year": "so far only a few collèges have this year",
+  "reason.implausible_school_year": "not plausible: too early or too late",
+  "reason.unknown_label": "cannot be read as a school year",
   "unit.place": "{latitude}° N, {longitude}° E",
   "file.sectors": "sectors",
 };

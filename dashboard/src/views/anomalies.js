@@ -20,6 +20,9 @@ const KINDS = [
   "withdrawn",
 ];
 
+// Why a school year does not count, as rpt_college_record_not_counted has it.
+const REASONS = ["partial_school_year", "implausible_school_year", "unknown_label"];
+
 export function createView(context) {
   const { t, store } = context;
   const counts = Map.groupBy(store.document.anomalies, (row) => row.kind);
@@ -112,6 +115,7 @@ function anomalyTable(context) {
   const record = (row) => (row.record_key ? recordParts(row.record_key).join(" · ") : "");
   const day = (moment) => (moment ? moment.slice(0, 10) : null);
   const rank = (row) => String(KINDS.indexOf(row.kind)).padStart(2, "0");
+  const isReason = (row) => REASONS.includes(row.contradicting_value);
   // The portal's table, narrowed to the records that say the first part of the key.
   const address = (row) =>
     row.record_key &&
@@ -165,7 +169,8 @@ function anomalyTable(context) {
         label: t("anomalies.contradicts"),
         definition: "rpt_portal_anomaly.contradicting_value",
         value: (row) => row.contradicting_value,
-        text: (row) => context.value(row.contradicting_value),
+        text: (row) =>
+          isReason(row) ? t(`reason.${row.contradicting_value}`) : context.value(row.contradicting_value),
         isShown: (rows) => rows.some((row) => row.contradicting_value !== null),
       },
       {
@@ -180,9 +185,9 @@ function anomalyTable(context) {
         definition: "rpt_portal_anomaly.last_extracted_at",
         value: (row) => day(row.last_extracted_at),
         text: (row) =>
-          t(row.is_withdrawn ? "anomalies.gone" : "anomalies.still", {
-            date: day(row.last_extracted_at) ?? "",
-          }),
+          row.last_extracted_at
+            ? t(row.is_withdrawn ? "anomalies.gone" : "anomalies.still", { date: day(row.last_extracted_at) })
+            : "",
       },
     ],
   });

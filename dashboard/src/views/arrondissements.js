@@ -6,6 +6,7 @@ import { figureTools } from "../components/figure-tools.js";
 import { missing } from "../components/figures.js";
 import { ramp } from "../components/map-colors.js";
 import { measureLegend } from "../components/map-legend.js";
+import { breakYears, meanPoints, parisPoints } from "../components/over-time.js";
 import { createTable } from "../components/table.js";
 import { fill, h } from "../dom.js";
 import { MEASURES } from "../measures.js";
@@ -86,8 +87,8 @@ export function createView(context) {
       const chosen = chosenOf(params);
       const asked = context.year();
       const schoolYear = asked ?? store.latest(chosenMeasure) ?? store.latestYear;
-      const valueOf = (number, at = schoolYear) =>
-        store.arrondissementYear.get(`${number}|${at}`)?.[chosenMeasure.paris] ?? null;
+      const valueOf = (number) =>
+        store.arrondissementYear.get(`${number}|${schoolYear}`)?.[chosenMeasure.paris] ?? null;
       const format = (value) => figureFormat(chosenMeasure)(context, value);
       const name = t(`measure.${chosenMeasure.id}`);
       year.update(asked);
@@ -136,10 +137,7 @@ export function createView(context) {
         measure: chosenMeasure,
         series: store.arrondissements.map(({ arrondissement_number: number }) => ({
           name: context.arrondissement(number),
-          points: store.years.map(({ school_year }) => ({
-            school_year,
-            value: valueOf(number, school_year),
-          })),
+          points: arrondissementPoints(store, chosenMeasure, number),
         })),
         paris: parisPoints(store, chosenMeasure),
         width: multiples.clientWidth || 900,
@@ -177,11 +175,8 @@ export function createView(context) {
 // Means have a decimal where a collège's own figure may be a whole number.
 const figureFormat = (measure) => ARRONDISSEMENT_FIGURES.find(([key]) => key === measure.paris)[2];
 
-const parisPoints = (store, measure) =>
-  store.years.map(({ school_year }) => ({
-    school_year,
-    value: store.parisYear.get(school_year)?.[measure.paris] ?? null,
-  }));
+const arrondissementPoints = (store, measure, number) =>
+  meanPoints(store, measure, (schoolYear) => store.arrondissementYear.get(`${number}|${schoolYear}`));
 
 function comparison(context, chosen, measure) {
   const { t, store } = context;
@@ -189,10 +184,7 @@ function comparison(context, chosen, measure) {
     ...chosen.map((number, index) => ({
       name: context.arrondissement(number),
       color: LINE_COLORS[index],
-      points: store.years.map(({ school_year }) => ({
-        school_year,
-        value: store.arrondissementYear.get(`${number}|${school_year}`)?.[measure.paris] ?? null,
-      })),
+      points: arrondissementPoints(store, measure, number),
     })),
     { name: t("chart.paris"), color: "var(--muted)", points: parisPoints(store, measure) },
   ];
@@ -245,7 +237,7 @@ function comparison(context, chosen, measure) {
         ),
       ),
     ),
-    lineChart(context, { measure, lines, width: 640, tables: TABLES }),
+    lineChart(context, { measure, lines, breaks: breakYears(store, measure), width: 640, tables: TABLES }),
   ];
 }
 

@@ -163,10 +163,7 @@ function sideBySide(context, colleges, schoolYear) {
   const rows = colleges.map((college) =>
     schoolYear
       ? rowOf(store, college, { school_year: schoolYear })
-      : (store.latestRow(college) ?? {
-          ...rowOf(store, college, { school_year: store.latestYear }),
-          isLatest: true,
-        }),
+      : store.latestRow(college, rowOf(store, college, { school_year: store.latestYear })),
   );
   const shown = MEASURES.filter((measure) =>
     schoolYear ? measure.isAvailable(store.year(schoolYear)) : store.latest(measure),

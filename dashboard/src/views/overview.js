@@ -131,7 +131,7 @@ export function createView(context) {
 }
 
 // "From 61 % (violet) to 100 % (yellow)", for a figure that leaves the page without its legend.
-function scaleText(context, measure, rows) {
+export function scaleText(context, measure, rows) {
   const values = rows.map(measure.value).filter((value) => value !== null);
   if (!values.length) return context.t("why.label");
   return context.t("figure.scale", {

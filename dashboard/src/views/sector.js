@@ -6,6 +6,7 @@ import { drawSectorMap } from "../components/sector-map.js";
 import { measureLegend } from "../components/map-legend.js";
 import { fill, h } from "../dom.js";
 import { MEASURES, measure as measureOf } from "../measures.js";
+import { scaleText } from "./overview.js";
 
 const COLOURED = ["success", "value_added", "ips"];
 
@@ -133,7 +134,8 @@ export function createView(context) {
     const rowOf = (sector) =>
       sector.colleges.length === 1 ? rows.get(store.colleges[sector.colleges[0]].college_id) : undefined;
     const names = (sector) => sector.colleges.map((place) => store.colleges[place].display_name).join(" / ");
-    const label = t("sector.map_label", { year: schoolYear, measure: t(`measure.${chosenMeasure.id}`) });
+    const name = t("sector.map_label", { year: schoolYear, measure: t(`measure.${chosenMeasure.id}`) });
+    const label = coloured && coloured !== schoolYear ? `${name} (${coloured})` : name;
     fill(legend, outlines && measureLegend(context, chosenMeasure, coloured));
     drawSectorMap(context, map, {
       outlines,
@@ -159,6 +161,7 @@ export function createView(context) {
         title: label,
         tables: ["sectors", ...chosenMeasure.tables],
         svg: () => map.querySelector("svg"),
+        key: () => [scaleText(context, chosenMeasure, (outlines?.sectors ?? []).map(rowOf).filter(Boolean))],
       }),
     );
   }
