@@ -42,6 +42,7 @@ final as (
         {{{{ json_text('payload', 'uai') }}}} as uai,
         {{{{ json_integer('payload', 'eleves') }}}} as pupils,
         is_now_withdrawn as is_withdrawn,
+        run_sequence,
         extracted_at
     from latest
 
