@@ -18,6 +18,7 @@ from ingestion.settings import Settings
 DATABASE = "paris_colleges"
 
 _ADVICE = (
+    ("^DNS ", "DNS has no entry for the host of MONGODB_URI: check its spelling and the network."),
     ("14031|No space left", "MongoDB's disk is full: free some space there, then run again."),
     ("^OperationFailure 18 ",
      "MongoDB refused the user or the password: check MONGODB_URI. Where the user was made in "
@@ -27,7 +28,7 @@ _ADVICE = (
      "(mongodb://USER:PASSWORD@HOST) that has `readWrite` there."),
     ("^Configuration|^InvalidURI",
      "MONGODB_URI reads mongodb://USER:PASSWORD@HOST:PORT/DATABASE, user and password "
-     "percent-encoded; check it and, of mongodb+srv, the host's entry in DNS."),
+     "percent-encoded: check it."),
     ("^ServerSelectionTimeout",
      "No MongoDB server answers: check that it runs, MONGODB_URI and the network."),
     ("", "Run again; if it persists, the server's log, its load and its disk tell more."),
@@ -88,10 +89,13 @@ def mongodb_errors(doing: str) -> Iterator[None]:
         if isinstance(error, BulkWriteError) and error.details["writeErrors"]:
             said = error.details["writeErrors"][0]["errmsg"]
         name = f"{type(error).__name__} {getattr(error, 'code', '')} {said}"
+        is_dns = type(error.__cause__).__module__.startswith("dns.")  # of mongodb+srv
+        if is_dns:
+            name = f"DNS {said}"
         advice = next(advice for pattern, advice in _ADVICE if re.search(pattern, name))
         # Without the driver's settings and its view of the topology, and without credentials.
         said = re.sub(r"(, full error:|, Timeout:| \(configured timeouts:).*", "", said, flags=re.S)
         said = re.sub(r"://[^\s/]*@", "://***@", said)[:600]
-        if isinstance(error, ConfigurationError):
+        if isinstance(error, ConfigurationError) and not is_dns:
             said = type(error).__name__  # the driver quotes any part of the URI
         raise StoreError(f"Could not {doing}. {advice} MongoDB says: {said}") from None
