@@ -234,7 +234,7 @@ export default {
   "changes.portal_records": "Modification par modification",
   "changes.none": "Aucun changement.",
   "changes.type": "Type de changement",
-  "changes.type_default": "Tous, sauf les changements d’orthographe",
+  "changes.type_default": "Tous, sauf l’orthographe",
   "changes.type_all": "Tous",
   "changes.year": "Année",
   "changes.year_all": "Toutes",
