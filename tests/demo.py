@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
-from tests.end_to_end.conftest import TIMEOUT_S, Home
+from tests.end_to_end.conftest import Home
+from tests.once import made_once
 
 
 @pytest.fixture(scope="session")
@@ -17,14 +17,11 @@ def demo(run_directory: Path) -> Home:
 
     Its warehouse is only to be read: whoever needs to write, or to let dbt open it, copies it.
     """
-    home = Home(run_directory / "demo")
-    built = home.path / "built"
-    with FileLock(run_directory / "demo.lock", timeout=TIMEOUT_S):
-        if not built.exists():
-            shutil.rmtree(home.path, ignore_errors=True)
-            home.path.mkdir()
-            states = home.succeed("sample", "--out", home.path / "states").split()
-            home.succeed("run", *(part for state in states for part in ("--portal", state)))
-            shutil.rmtree(home.path / "mongodb")  # most of the space, and nobody asks it again
-            built.touch()
-    return home
+
+    def make(folder: Path) -> None:
+        home = Home(folder)
+        states = home.succeed("sample", "--out", folder / "states").split()
+        home.succeed("run", *(part for state in states for part in ("--portal", state)))
+        shutil.rmtree(folder / "mongodb")  # most of the space, and nobody asks it again
+
+    return Home(made_once(run_directory / "demo", make))

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from ingestion.settings import PROJECT_DIR
 from tests.browser import chromium, node, run
 from tests.demo import demo
-from tests.end_to_end.conftest import TIMEOUT_S, Home
+from tests.end_to_end.conftest import Home
 from tests.mutations.compiled import compiled_manifest
+from tests.once import made_once
 
 __all__ = ["chromium", "demo", "node"]
 
@@ -68,25 +68,23 @@ def sample(demo: Home, tmp_path_factory: pytest.TempPathFactory) -> Built:
 def real(run_directory: Path, recorded: Path) -> Built:
     """The recorded states, those of sectors and street ranges alone among them; only to be read."""
     states = ("2021-01", "2021-05", "2022-02", "2024-11", "2026-08")
-    home = Home(run_directory / "real")
-    with FileLock(run_directory / "real.lock", timeout=TIMEOUT_S):
-        if not (done := home.path / "built").exists():
-            shutil.rmtree(home.path, ignore_errors=True)
-            home.path.mkdir()
-            build(home, [recorded / state for state in states])
-            done.touch()
+
+    def make(folder: Path) -> None:
+        build(Home(folder), [recorded / state for state in states])
+
+    home = Home(made_once(run_directory / "real", make))
     return Built(home, home.path / "dashboard.json")
 
 
 @pytest.fixture(scope="session")
 def page(node: None, run_directory: Path) -> Path:
     """The built page, without data."""
-    directory = run_directory / "page"
-    with FileLock(run_directory / "page.lock", timeout=TIMEOUT_S):
-        if not (directory / "index.html").exists():
-            build_page = ["npm", "run", "--silent", "build", "--", "--outDir", str(directory)]
-            run([*build_page, "--logLevel", "warn"], cwd=str(DASHBOARD))
-    return directory
+
+    def make(folder: Path) -> None:
+        build_page = ["npm", "run", "--silent", "build", "--", "--outDir", str(folder)]
+        run([*build_page, "--logLevel", "warn"], cwd=str(DASHBOARD))
+
+    return made_once(run_directory / "page", make)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from docs_site.artifacts import Artifacts
 from docs_site.marts import Lineage, Mart, read_marts
@@ -16,7 +15,8 @@ from docs_site.tools import read_json
 from ingestion.settings import Settings
 from tests.browser import chromium, node, run
 from tests.demo import demo
-from tests.end_to_end.conftest import TIMEOUT_S, Home
+from tests.end_to_end.conftest import Home
+from tests.once import made_once
 from tests.programs import one_home
 
 __all__ = ["chromium", "demo", "node"]
@@ -49,17 +49,15 @@ class Site:
 @pytest.fixture(scope="session")
 def site(demo: Home, run_directory: Path) -> Site:
     """Built once for all workers, on a copy that dbt has for itself; only to be read."""
-    home = run_directory / "docs-site"
-    with FileLock(run_directory / "docs-site.lock", timeout=TIMEOUT_S):
-        if not (done := home / "built").exists():
-            shutil.rmtree(home, ignore_errors=True)
-            home.mkdir()
-            shutil.copy(demo.path / "warehouse.duckdb", home)
-            shutil.copytree(demo.path / "dbt-target", home / "target")
-            run(["make", "--silent", ".venv-artifacts/ready"])
-            run(
-                [sys.executable, "-m", "docs_site", "--out", str(home / "site")],
-                **one_home().environ(home, home / "target"),
-            )
-            done.touch()
+
+    def make(home: Path) -> None:
+        shutil.copy(demo.path / "warehouse.duckdb", home)
+        shutil.copytree(demo.path / "dbt-target", home / "target")
+        run(["make", "--silent", ".venv-artifacts/ready"])
+        run(
+            [sys.executable, "-m", "docs_site", "--out", str(home / "site")],
+            **one_home().environ(home, home / "target"),
+        )
+
+    home = made_once(run_directory / "docs-site", make)
     return Site(home / "site", home, home / "target")

@@ -16,10 +16,8 @@ import pytest
 
 from ingestion.settings import PROJECT_DIR
 from tests.marts import build_marts
+from tests.once import TIMEOUT_S
 from tests.programs import one_home, programs
-
-TIMEOUT_S = 900
-"""Far more than any command takes, also on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +30,24 @@ class Home:
         """Run the command line; the caller looks at ``returncode``, ``stdout``, ``stderr``."""
         return self._python("ingestion.cli", *arguments, **environ)
 
-    def build(self, *arguments: str, without: tuple[str, ...] = ("test", "unit_test")) -> None:
-        """``dbt build`` alone, by default without tests, where another build has them."""
-        excluded = [part for kind in without for part in ("--exclude-resource-type", kind)]
-        profiles = ("--profiles-dir", str(PROJECT_DIR))
-        done = self._python("dbt.cli.main", "--quiet", "build", *profiles, *excluded, *arguments)
-        assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    def build(self, *arguments: str) -> None:
+        """``dbt build`` alone, without tests, where another build has them."""
+        self._dbt("build", "--exclude-resource-type", "test", "unit_test", *arguments)
 
-    def unit_tests(self) -> None:
-        """``dbt test`` of the rules alone, on empty tables in a warehouse of their own."""
-        where = {"COLLEGES_HOME": str(self.path / "rules")}
-        (self.path / "rules").mkdir()
-        profiles = ("--quiet", "--profiles-dir", str(PROJECT_DIR))
-        without = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-        for arguments in (("build", "--empty", *without), ("test", "--selector", "unit_tests")):
-            done = self._python("dbt.cli.main", *arguments, *profiles, **where)
-            assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    def unit_tests(self) -> list[dict[str, Any]]:
+        """``dbt test`` of the rules alone, on empty tables in a home of their own; its results."""
+        rules = Home(self.path / "rules")
+        rules.path.mkdir()
+        rules.build("--empty")
+        rules._dbt("test", "--selector", "unit_tests")
+        told = json.loads((rules.path / "dbt-target" / "run_results.json").read_text())
+        results: list[dict[str, Any]] = told["results"]
+        return results
+
+    def _dbt(self, *arguments: str) -> None:
+        profiles = ("--profiles-dir", str(PROJECT_DIR))
+        done = self._python("dbt.cli.main", "--quiet", *arguments, *profiles)
+        assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
 
     def marts(self, *models: str) -> None:
         """Those models, or all, of what is in raw: without dbt, its tests and its half a minute."""

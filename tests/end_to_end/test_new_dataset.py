@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from ingestion.settings import PROJECT_DIR
-from tests.end_to_end.conftest import TIMEOUT_S
+from tests.once import TIMEOUT_S
 
 DATASET = "effectifs_par-college-"
 """An id of the kind that portals publish and that dlt and SQL would rename."""

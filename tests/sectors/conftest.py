@@ -8,11 +8,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from filelock import FileLock
 
 from ingestion.settings import Settings
 from ingestion.warehouse import open_warehouse
-from tests.end_to_end.conftest import TIMEOUT_S, Home
+from tests.end_to_end.conftest import Home
+from tests.once import made_once
 from tests.sectors.warehouse import load
 from which.answer import Map
 
@@ -29,16 +29,12 @@ MODELS = (
 @pytest.fixture(scope="session")
 def built(run_directory: Path, recorded: Path) -> Home:
     """A home whose warehouse holds the recorded states of sectors and ranges, in their order."""
-    home = Home(run_directory / "sectors")
-    done = home.path / "built"
-    with FileLock(run_directory / "sectors.lock", timeout=TIMEOUT_S):
-        if not done.exists():
-            shutil.rmtree(home.path, ignore_errors=True)
-            home.path.mkdir()
-            load(home.path / "warehouse.duckdb", [recorded / state for state in STATES])
-            home.marts(*MODELS)
-            done.touch()
-    return home
+
+    def make(folder: Path) -> None:
+        load(folder / "warehouse.duckdb", [recorded / state for state in STATES])
+        Home(folder).marts(*MODELS)
+
+    return Home(made_once(run_directory / "sectors", make))
 
 
 @pytest.fixture(scope="session")
