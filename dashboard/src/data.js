@@ -196,6 +196,9 @@ function unpackedTable({ columns, codes, rows }) {
 }
 
 // "17-18" for "2017-2018", where there is little room.
+// Whether the document says something there: a column may be null, a row may lack it.
+export const isGiven = (value) => value !== null && value !== undefined;
+
 export const shortYear = (schoolYear) => schoolYear.replace(/\d\d(\d\d)-\d\d(\d\d)/, "$1-$2");
 
 export const recordParts = (recordKey) => JSON.parse(recordKey).map(String);

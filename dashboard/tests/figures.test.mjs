@@ -1,9 +1,9 @@
 // Every number of the pages, beside what SQL on the marts gives: FIGURES names a file of the latter.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import test, { after, before } from "node:test";
+import test from "node:test";
 import { createLanguage } from "../src/i18n/index.js";
-import { launch, open, plain, readDocument, serve, visit } from "./harness.mjs";
+import { plain, readDocument, running, visit } from "./harness.mjs";
 
 const sql = JSON.parse(readFileSync(process.env.FIGURES, "utf8"));
 const document = readDocument();
@@ -16,16 +16,7 @@ const FORMATS = {
   decimal: (language, value) => language.number(value, 1),
 };
 
-let server;
-let browser;
-before(async () => {
-  server = await serve(process.env.DASHBOARD_SITE, document);
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const site = running(document);
 
 // The cells of a table by the key in its first column, over all of its pages.
 async function cellsOf(page, name, keyOf) {
@@ -56,7 +47,7 @@ for (const [lang, locale, viewport] of [
 ]) {
   test(`the numbers of every table and tile are those of the marts (${lang}, ${viewport.width} pixels)`, async () => {
     const language = createLanguage(lang);
-    const opened = await open(browser, server.url, {
+    const opened = await site.open({
       locale,
       viewport,
       colorScheme: lang === "en" ? "dark" : "light",

@@ -1,7 +1,9 @@
 // What the browser tests share: a server on loopback, Chromium, and a page that is watched.
+import assert from "node:assert/strict";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
+import test, { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { unpacked } from "../src/data.js";
 
@@ -81,6 +83,33 @@ export async function open(browser, url, { hash = "", ready = "body[data-ready]"
   await page.waitForSelector(ready, { state: "attached" });
   return { page, complaints, close: () => context.close() };
 }
+
+// The built page on this document and a browser, for all tests of a file; with `options`, a page too.
+export function running(document, options) {
+  const site = { open: (of) => open(site.browser, site.server.url, of) };
+  before(async () => {
+    site.server = await serve(process.env.DASHBOARD_SITE, document);
+    site.browser = await launch();
+    if (options) site.opened = await site.open(options);
+  });
+  after(async () => {
+    await site.browser?.close();
+    await site.server?.close();
+  });
+  return site;
+}
+
+// A test with a page of its own that must not complain.
+export const testOnPage = (site) => (name, options, body) =>
+  test(name, async () => {
+    const opened = await site.open(options);
+    try {
+      await body(opened.page);
+      assert.deepEqual(opened.complaints, []);
+    } finally {
+      await opened.close();
+    }
+  });
 
 // What a button downloads.
 export async function download(page, button) {

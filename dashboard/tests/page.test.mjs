@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import test, { after, before } from "node:test";
+import test from "node:test";
 import { gzipSync } from "node:zlib";
-import { download, launch, open, plain, readDocument, serve, visit } from "./harness.mjs";
+import { download, plain, readDocument, running, testOnPage, visit } from "./harness.mjs";
 
 const SITE = process.env.DASHBOARD_SITE;
 const document = readDocument();
@@ -27,28 +27,9 @@ const VIEWS = {
   sources: "#/sources",
 };
 
-let server;
-let browser;
-before(async () => {
-  server = await serve(SITE, document);
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const site = running(document);
 
-// A test with a page of its own that must not complain.
-const onPage = (name, options, body) =>
-  test(name, async () => {
-    const opened = await open(browser, server.url, options);
-    try {
-      await body(opened.page);
-      assert.deepEqual(opened.complaints, []);
-    } finally {
-      await opened.close();
-    }
-  });
+const onPage = testOnPage(site);
 
 const points = (page) => page.locator(".map a.point");
 const tableRows = (page, name) => page.locator(`#${name}-table tbody tr`);
@@ -311,16 +292,16 @@ onPage(
 );
 
 test("without JavaScript the page says what it is and where the data are", async () => {
-  const context = await browser.newContext({ javaScriptEnabled: false });
+  const context = await site.browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
-  await page.goto(server.url);
+  await page.goto(site.server.url);
   assert.match(await page.locator("main").innerText(), /Le collège d’une adresse/);
   assert.ok((await page.locator("main a").count()) >= 3);
   await context.close();
 });
 
 test("a browser set to English gets English", async () => {
-  const opened = await open(browser, server.url, { locale: "en-US" });
+  const opened = await site.open({ locale: "en-US" });
   assert.equal(await opened.page.getAttribute("html", "lang"), "en");
   await opened.close();
 });

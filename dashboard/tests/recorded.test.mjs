@@ -1,7 +1,7 @@
 // Facts of the recorded states 2021-05 and 2024-11, loaded in this order.
 import assert from "node:assert/strict";
-import test, { after, before } from "node:test";
-import { launch, open, plain, readDocument, serve, visit } from "./harness.mjs";
+import test from "node:test";
+import { plain, readDocument, running, visit } from "./harness.mjs";
 
 const COUNTS = {
   "2017-2018": 115,
@@ -14,21 +14,10 @@ const COUNTS = {
 const document = readDocument();
 const idOf = (name) => document.colleges.find((college) => college.college_name === name).college_id;
 
-let server;
-let browser;
-let opened;
-before(async () => {
-  server = await serve(process.env.DASHBOARD_SITE, document);
-  browser = await launch();
-  opened = await open(browser, server.url, { hash: "#/map" });
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const site = running(document, { hash: "#/map" });
 
 test("each year's map shows its collèges, the withdrawn years too", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   for (const [year, count] of Object.entries(COUNTS)) {
     await visit(page, `#/map?year=${year}`, "map");
     await page.waitForFunction(
@@ -50,7 +39,7 @@ test("each year's map shows its collèges, the withdrawn years too", async () =>
 });
 
 test("the distances are right: longest 11.79 km in 2023-2024, mean 4.67 km, shortest 69 m", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   await visit(page, "#/map?year=2023-2024", "map");
   const tile = async (column) =>
     plain(await page.locator(`.tile[data-column="${column}"] dd`).first().textContent());
@@ -63,7 +52,7 @@ test("the distances are right: longest 11.79 km in 2023-2024, mean 4.67 km, shor
 });
 
 test("the feed shows the closure, the two renames and the move, and nothing that is none", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   await visit(page, "#/changes", "changes");
   const rows = await page.locator("#changes-table tbody tr").allInnerTexts();
   const told = (...words) => rows.filter((row) => words.every((word) => row.includes(word))).length;
@@ -80,7 +69,7 @@ test("the feed shows the closure, the two renames and the move, and nothing that
 });
 
 test("ROSE BLANCHE's life line tells its story", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   await visit(page, `#/college/${idOf("ROSE BLANCHE")}`, "college");
   const events = (await page.locator(".life-events li").allInnerTexts()).map((text) =>
     text.replace(/\s+/g, " "),
@@ -112,7 +101,7 @@ test("ROSE BLANCHE's life line tells its story", async () => {
 });
 
 test("what the ministry does not publish is shown as such, with the reason once below the table", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   await visit(page, "#/map?year=2021-2022&measure=success&colleges.q=coysevox", "map");
   await page.locator("#colleges-table .missing").first().waitFor();
   assert.match(await page.locator("#colleges-table tbody tr").innerText(), /non publié/);
@@ -123,7 +112,7 @@ test("what the ministry does not publish is shown as such, with the reason once 
 });
 
 test("a collège that closed in 2019 says that it closed before results began", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   await visit(page, `#/college/${idOf("EUGENE DELACROIX")}`, "college");
   const text = plain(await page.locator("main").innerText());
   assert.match(text, /sa dernière année est 2018-2019, les résultats commencent à la session 2022/);
@@ -131,7 +120,7 @@ test("a collège that closed in 2019 says that it closed before results began", 
 });
 
 test("neighbours that are listed are on the map, those of other arrondissements too", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   await visit(page, `#/college/${idOf("ROSE BLANCHE")}`, "college");
   const listed = await page
     .locator(".neighbours a")
@@ -147,7 +136,7 @@ test("neighbours that are listed are on the map, those of other arrondissements 
 });
 
 test("the portal's errors: the missing address, the misspelled sectors, the moved point", async () => {
-  const { page } = opened;
+  const { page } = site.opened;
   await visit(page, "#/anomalies", "anomalies");
   const rows = (await page.locator("#anomalies-table tbody tr").allInnerTexts()).map(plain);
   const told = (...words) => rows.filter((row) => words.every((word) => row.includes(word))).length;
@@ -155,5 +144,5 @@ test("the portal's errors: the missing address, the misspelled sectors, the move
   assert.equal(told("Nom modifié", "FRANCOISE SELIGMAN", "FRANCOISE SELIGMANN"), 1);
   assert.equal(told("Point déplacé", "ROSE BLANCHE", "toujours publié"), 1);
   assert.equal(told("Secteur sans collège", "ET GERARD PHILIPE"), 2);
-  assert.deepEqual(opened.complaints, []);
+  assert.deepEqual(site.opened.complaints, []);
 });

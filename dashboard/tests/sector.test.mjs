@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import test, { after, before } from "node:test";
+import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { Streets, isInRange, readAddress, streetKey } from "../src/address.js";
 import { Outlines } from "../src/outlines.js";
-import { launch, open, plain, readDocument, serve } from "./harness.mjs";
+import { plain, readDocument, running, testOnPage } from "./harness.mjs";
 
 const FOLDER = dirname(process.env.DASHBOARD_DOCUMENT);
 const read = (name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8"));
@@ -40,29 +40,11 @@ function insideOf({ west, east, south, north }) {
   throw new Error("no point inside");
 }
 
-let server;
-let browser;
-before(async () => {
-  server = await serve(process.env.DASHBOARD_SITE, document);
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const site = running(document);
 
 const answered = (page) => page.waitForSelector('.view[data-answered="found"]');
 
-const onPage = (name, options, body) =>
-  test(name, async () => {
-    const opened = await open(browser, server.url, options);
-    try {
-      await body(opened.page);
-      assert.deepEqual(opened.complaints, []);
-    } finally {
-      await opened.close();
-    }
-  });
+const onPage = testOnPage(site);
 
 onPage("an address on a phone: type it, press Enter, read the collège", { ...PHONE }, async (page) => {
   const requests = [];
@@ -76,7 +58,7 @@ onPage("an address on a phone: type it, press Enter, read the collège", { ...PH
   assert.ok((await page.locator(".map .sector.chosen").count()) > 0 || !years.length);
   const typed = encodeURIComponent(whole.name.toLowerCase().split(" ").at(-1)).toLowerCase();
   assert.ok(!page.url().toLowerCase().includes(typed));
-  assert.ok(requests.every((url) => url.startsWith(server.url) && !url.toLowerCase().includes(typed)));
+  assert.ok(requests.every((url) => url.startsWith(site.server.url) && !url.toLowerCase().includes(typed)));
   const overflow = await page.evaluate(
     () => window.document.documentElement.scrollWidth - window.document.documentElement.clientWidth,
   );

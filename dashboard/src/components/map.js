@@ -1,5 +1,6 @@
 // Collèges in the outlines of their arrondissements. Every point is a link; arrow keys walk them.
 import * as Plot from "@observablehq/plot";
+import { isGiven } from "../data.js";
 import { fill, h } from "../dom.js";
 import { forProjection } from "../geometry.js";
 import { isSmallSample } from "../measures.js";
@@ -38,7 +39,7 @@ export function drawMap(
   const measure = context.store.measure(measureId);
   const width = Math.max(280, container.clientWidth || 900);
   const height = Math.min(maxHeight, Math.max(280, width * (width < PHONE ? 0.8 : 0.54)));
-  const all = rows.filter((row) => row.longitude !== null && row.longitude !== undefined);
+  const all = rows.filter((row) => isGiven(row.longitude));
   const outlines = outlineFeatures(context.store);
   const whole = fitted(outlines, all, { arrondissement, near, isNarrow: width < PHONE });
   const view = viewOf(whole, zoom, width, height);
@@ -202,7 +203,7 @@ function streets({ sectors }, plot, key) {
 // What the map shows before anyone zooms: {west, south, east, north}.
 function fitted(outlines, rows, { arrondissement, near, isNarrow }) {
   const chosen = outlines.filter((feature) => feature.properties.number === arrondissement);
-  const places = near.filter((row) => row.longitude !== null && row.longitude !== undefined);
+  const places = near.filter((row) => isGiven(row.longitude));
   // On a phone the two woods, in which no collège stands, would cost a third of the width.
   if (!chosen.length && isNarrow && rows.length) return boxOf(rows.map(position), PADDING);
   const features = chosen.length ? chosen : outlines;

@@ -1,4 +1,5 @@
 // A collège's results and social position over the years, against Paris: curves, and the same in a table.
+import { isGiven } from "../data.js";
 import { h } from "../dom.js";
 import { measure as measureOf, whyNoUai } from "../measures.js";
 import { lineChart, LINE_COLORS } from "./chart.js";
@@ -192,7 +193,7 @@ export const rowOf = (store, college, year) =>
 const ministryFigure = (store, year) => store.parisYear.get(year.school_year)?.ips_department_public ?? null;
 
 function figure(context, value, format, row, reason) {
-  if (value !== null && value !== undefined) return format(value);
+  if (isGiven(value)) return format(value);
   const year = context.store.year(row.school_year);
   return missing(context, reason ?? measureOf("success").whyMissing(row, year, context.store), row);
 }

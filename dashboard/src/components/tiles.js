@@ -1,4 +1,5 @@
 // The figures at the top: of Paris as a whole, or of the chosen arrondissement. Each says of which year.
+import { isGiven } from "../data.js";
 import { h } from "../dom.js";
 import { definitionButton } from "./definition.js";
 import { missing } from "./figures.js";
@@ -59,5 +60,3 @@ export function tiles(context, schoolYear, arrondissement) {
   const published = RESULTS.filter(([, column]) => !schoolYear || isGiven(rowOf(schoolYear)?.[column]));
   return [COUNT, ...published, ...(arrondissement ? ARRONDISSEMENT : PARIS)].map(tile);
 }
-
-const isGiven = (value) => value !== null && value !== undefined;

@@ -8,9 +8,10 @@ import { ramp } from "../components/map-colors.js";
 import { measureLegend } from "../components/map-legend.js";
 import { breakYears, meanPoints, parisPoints } from "../components/over-time.js";
 import { createTable } from "../components/table.js";
+import { isGiven } from "../data.js";
 import { fill, h } from "../dom.js";
 import { MEASURES } from "../measures.js";
-import { ARRONDISSEMENT_FIGURES } from "./overview.js";
+import { ARRONDISSEMENT_FIGURES, figureColumns } from "./overview.js";
 
 const MOST = 4;
 const TABLES = ["arrondissement_years", "arrondissements"];
@@ -102,7 +103,7 @@ export function createView(context) {
       );
       const values = store.document.arrondissement_years
         .map((row) => row[chosenMeasure.paris])
-        .filter((value) => value !== null && value !== undefined);
+        .filter(isGiven);
       const color = ramp(chosenMeasure, values.length ? [Math.min(...values), Math.max(...values)] : [0, 1]);
       mapTitle.textContent = t("map.of", { measure: name, year: schoolYear });
       fill(legend, measureLegend(context, chosenMeasure, schoolYear, color));
@@ -241,8 +242,6 @@ function comparison(context, chosen, measure) {
   ];
 }
 
-const isGiven = (value) => value !== null && value !== undefined;
-
 function yearsTable(context) {
   const { t, store } = context;
   const boundary = new Map(store.arrondissements.map((row) => [row.arrondissement_number, row.boundary]));
@@ -259,16 +258,7 @@ function yearsTable(context) {
         text: (row) => context.arrondissement(row.arrondissement_number),
       },
       { key: "school_year", label: t("column.school_year"), value: (row) => row.school_year },
-      ...ARRONDISSEMENT_FIGURES.map(([key, label, format, whyMissing]) => ({
-        key,
-        label: t(label),
-        definition: `agg_arrondissement_school_year.${key}`,
-        value: (row) => row[key],
-        text: (row) => (row[key] === null ? t("why.label") : format(context, row[key])),
-        cell: (row) => (row[key] === null ? missing(context, whyMissing) : format(context, row[key])),
-        isNumber: true,
-        isShown: (rows) => rows.some((row) => row[key] !== null),
-      })),
+      ...figureColumns(context),
     ],
   });
 }

@@ -273,6 +273,19 @@ export function arrondissementRows(store, schoolYear) {
   }));
 }
 
+// The columns of a table of arrondissements for these figures.
+export const figureColumns = (context) =>
+  ARRONDISSEMENT_FIGURES.map(([key, label, format, whyMissing]) => ({
+    key,
+    label: context.t(label),
+    definition: `agg_arrondissement_school_year.${key}`,
+    value: (row) => row[key],
+    text: (row) => (row[key] === null ? context.t("why.label") : format(context, row[key])),
+    cell: (row) => (row[key] === null ? missing(context, whyMissing) : format(context, row[key])),
+    isNumber: true,
+    isShown: (rows) => rows.some((row) => row[key] !== null),
+  }));
+
 export function latestOf(store, key) {
   return store.document.arrondissement_years.findLast((row) => row[key] !== null)?.school_year ?? null;
 }
@@ -304,16 +317,9 @@ function arrondissementTable(context) {
             context.arrondissement(row.arrondissement_number),
           ),
       },
-      ...ARRONDISSEMENT_FIGURES.map(([key, label, format, whyMissing]) => ({
-        key,
-        label: t(label),
-        definition: `agg_arrondissement_school_year.${key}`,
-        value: (row) => row[key],
-        text: (row) => (row[key] === null ? t("why.label") : format(context, row[key])),
-        cell: (row) => (row[key] === null ? missing(context, whyMissing) : format(context, row[key])),
-        isNumber: true,
-        note: () => (context.year() ? null : latestOf(store, key)),
-        isShown: (rows) => rows.some((row) => row[key] !== null),
+      ...figureColumns(context).map((column) => ({
+        ...column,
+        note: () => (context.year() ? null : latestOf(store, column.key)),
       })),
     ],
   });
