@@ -124,11 +124,8 @@ def _write_file(
 
     dataset_id, table, rows = entries[0]["dataset"], entries[0]["table_name"], 0
     expected, counts = sum(map(written, entries)), Counter[int]()
-    types = {
-        "text": pa.string(), "bigint": pa.int64(), "bool": pa.bool_(),
-        "timestamp": pa.timestamp("us"),  # in UTC, and says no zone
-    }  # fmt: skip
-    fields = {name: types[kind] for name, kind in VERSION_COLUMNS.items()}
+    fields = {field.name: field.type for field in arrow.empty(VERSION_COLUMNS).schema}
+    fields["extracted_at"] = pa.timestamp("us")  # in UTC, and says no zone
     schema = pa.schema(fields | {"run_id": pa.dictionary(pa.int32(), pa.string())})
     tables = (t.select(schema.names).cast(schema) for t in _versions(store, entries, counts))
     with mongodb_errors(f"read the versions of {dataset_id}"):

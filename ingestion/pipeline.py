@@ -24,7 +24,7 @@ from ingestion.mongodb import connect, mongodb_errors
 from ingestion.pull import DatasetResult, Puller, PullOptions
 from ingestion.registry import Dataset, registry
 from ingestion.settings import PROJECT_DIR, Settings
-from ingestion.store import Store, written
+from ingestion.store import Document, Store, written
 from ingestion.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ class Work:
 
     def load(self, datasets: Sequence[Dataset], *, anew: bool = False) -> None:
         """Hop 2, from what raw has or from nothing; then both stores are compared."""
-        project, note = self.noted_project(datasets), self._note()
+        note = self._note()
+        project = self._project_of(note, datasets)
         self._forget()
         with self.step("load"):
             step = reconcile.replay if anew else load_
@@ -125,7 +126,8 @@ class Work:
 
     def build(self, datasets: Sequence[Dataset], *, force: bool, verbose: bool) -> None:
         """`dbt build`, unless raw and the project are those of the last one."""
-        noted, note, project = self.noted_project(datasets), self._note(), project_fingerprint()
+        note, project = self._note(), project_fingerprint()
+        noted = self._project_of(note, datasets)
         if noted == project and not force:
             logger.info("nothing changed since the last build: `--build` builds again")
             return
@@ -145,8 +147,11 @@ class Work:
 
     def noted_project(self, datasets: Sequence[Dataset]) -> str | None:
         """The project the warehouse was built with, or ""; None unless it has all of MongoDB."""
-        note = self._note()
-        return note["project"] if self._newest(datasets).items() <= note["runs"].items() else None
+        return self._project_of(self._note(), datasets)
+
+    def _project_of(self, note: Document, datasets: Sequence[Dataset]) -> str | None:
+        is_whole = self._newest(datasets).items() <= note["runs"].items()
+        return note["project"] if is_whole else None
 
     def _note(self) -> dict[str, Any]:
         query = {"_id": self.warehouse.identity, "stamp": self.warehouse.stamp}

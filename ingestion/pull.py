@@ -115,8 +115,8 @@ class Puller:
         self.store.check_origin(is_synthetic=probe.ledger["is_synthetic"])
         reason = "asked for" if self.options.force else why_pull(probe, last)
         result = DatasetResult(dataset, "unchanged")
-        result.set_drift(probe, last)
         if reason is None:
+            result.set_drift(probe, last)
             logger.info("%s: unchanged at the portal, not pulled", dataset.dataset_id)
             self.store.end(entry, "unchanged", **probe.ledger, rows_present=last["rows_present"])
             return result

@@ -143,8 +143,8 @@ def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> i
             return 0
         latest, count = max(int(entry["run_sequence"]) for entry in entries), 0
         logger.warning(
-            "MongoDB is empty and the warehouse holds %d runs: MongoDB was lost, or is another "
-            "one. Filling it from the warehouse.", latest,
+            "MongoDB is empty and the warehouse holds runs up to %d: MongoDB was lost, or is "
+            "another one. Filling it from the warehouse.", latest,
         )  # fmt: skip
         for entry in entries:
             entry["_id"] = f"{entry['run_sequence']}/{entry['table_name']}"

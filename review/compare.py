@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from review.build import Side
-from review.column_lineage import column_readers
+from review.column_lineage import Query, column_readers
 from review.definitions import definition_changes
 from review.findings import BuildTime, ColumnChange, Comparison, RawChange, RowCount, ValueDiff
 from review.lineage import contracts, docs, edited_parts, lineage, readers, undocumented
@@ -121,10 +121,11 @@ def readers_of_columns(
     ids = {node["name"]: unique_id for unique_id, node in before.nodes.items()}
     changed = sorted((c for c in changes if c.kind != "added"), key=lambda c: not c.is_mart)
     found = {}
+    queries: dict[str, Query] = {}
     unread: set[str] = set()
     for change in changed[:FOLLOWED]:
         column = change.before.split(" ")[0]
-        who = column_readers(before, ids[change.model], column)
+        who = column_readers(before, ids[change.model], column, queries)
         unread.update(who.unread)
         if who.found:
             found[f"{change.model}.{column}"] = who.found

@@ -83,7 +83,8 @@ def raw(clone: Repository, out: Path) -> Path:
     return load_sample(clone.path, out)
 
 
-def test_untouched_has_no_difference(branch: Repository, raw: Path, out: Path) -> None:
+def base_of(branch: Repository, raw: Path, out: Path) -> tuple[str, Side, Path]:
+    """The base's commit, built on that raw; the warehouse, ready for the branch to be built."""
     warehouse = out / "warehouse.duckdb"
     commit = merge_base(branch.path, "before")
     with checked_out(branch.path, commit) as folder:
@@ -92,6 +93,11 @@ def test_untouched_has_no_difference(branch: Repository, raw: Path, out: Path) -
     assert not missing
     put_raw(raw, warehouse)
     carry_over(base, warehouse)
+    return commit, base, warehouse
+
+
+def test_untouched_has_no_difference(branch: Repository, raw: Path, out: Path) -> None:
+    _, base, warehouse = base_of(branch, raw, out)
     pr = build_head(branch.path, warehouse, out)
     assert not pr.problems
     found = compare_in(warehouse, base, pr)
@@ -191,14 +197,7 @@ def test_a_wrong_decision_shows_on_real_data(
     seed = branch.path / "seeds/college_identity_decisions.csv"
     wrong = "AIME CESAIRE,75118,,ROSE BLANCHE,75117,2020-2021,data steward,2026-11-28,A mistake\n"
     seed.write_text(seed.read_text(encoding="utf-8") + wrong, encoding="utf-8")
-    warehouse = out / "warehouse.duckdb"
-    commit = merge_base(branch.path, "before")
-    with checked_out(branch.path, commit) as folder:
-        base, missing = build_base(folder, commit, given, warehouse, out)
-    assert base
-    assert not missing
-    put_raw(given, warehouse)
-    carry_over(base, warehouse)
+    commit, base, warehouse = base_of(branch, given, out)
     pr = build(branch.path, "pr", "b", warehouse, out, test=False)
     found = compare_in(warehouse, base, pr)
     report = Report("before", commit, "b", "the recorded states", base, "", pr, found)
