@@ -25,10 +25,15 @@ export class Sectors {
     if (!this.loading.has(name))
       this.loading.set(
         name,
-        fetch(new URL(`data/${name}`, this.base)).then(async (response) => {
-          if (!response.ok) throw new Error(`${name}: ${response.status}`);
-          return new Kind(await response.json());
-        }),
+        fetch(new URL(`data/${name}`, this.base))
+          .then(async (response) => {
+            if (!response.ok) throw new Error(`${name}: ${response.status}`);
+            return new Kind(await response.json());
+          })
+          .catch((error) => {
+            this.loading.delete(name); // whoever asks next tries again
+            throw error;
+          }),
       );
     return this.loading.get(name);
   }

@@ -165,6 +165,10 @@ function outlineFeatures(store) {
     }));
 }
 
+// A busy page is not idle for minutes: it is asked to wait no longer than this.
+const whenIdle = (action) =>
+  window.requestIdleCallback ? requestIdleCallback(action, { timeout: 500 }) : setTimeout(action);
+
 // The blocks of the sectors leave the streets, the Seine and the parks free. They are asked for once the map
 // stands, and come into it in place: whoever walks the map or prints it meanwhile loses nothing. Their
 // thousands of corners are one path, kept for as long as the same part of the city is shown.
@@ -188,7 +192,7 @@ function streets({ sectors }, plot, key) {
   };
   if (sectors.blocksNow) fillIn(sectors.blocksNow);
   else if (year)
-    (window.requestIdleCallback ?? setTimeout)(async () => {
+    whenIdle(async () => {
       try {
         const outlines = await sectors.outlines(year);
         sectors.blocksNow ??= outlines.features().map(({ geometry }) => forProjection(geometry));
