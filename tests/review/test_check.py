@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ingestion.settings import PROJECT_DIR
-from review.check import changed_files, french, yml_beside_each_model
+from review.check import changed_files, french, lint, yml_beside_each_model
 from review.problems import explain
 from tests.review.conftest import Repository
 
@@ -69,6 +69,17 @@ def test_a_model_without_yml(tmp_path: Path) -> None:
         "describes its columns: make new-model NAME=fct_try LAYER=marts prints one"
     )
     assert yml_beside_each_model(PROJECT_DIR).wrong == ""
+
+
+def test_a_yml_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    for name in (".yamllint", ".gitignore"):
+        shutil.copy(PROJECT_DIR / name, tmp_path)
+    (tmp_path / "x.yml").write_text(
+        "models:\n  - name: x\n   columns:\n      - name: y\n", encoding="utf-8"
+    )
+    wrong = lint(tmp_path, ["x.yml"]).wrong
+    assert wrong.startswith("x.yml:3:4: [error] syntax error: ")
+    assert "\n" not in wrong
 
 
 def test_a_description_without_french() -> None:
