@@ -188,7 +188,7 @@ def working(settings: Settings, purpose: str, progress: Progress | None = None) 
     started = time.monotonic()
     settings.prepare_home()
     with connect(settings) as database, Lease(database, purpose) as lease:
-        store, outcome = Store(database, settings.home), Outcome()
+        store, outcome = Store(database), Outcome()
         outcome.refilled = reconcile.refill(store, warehouse, [*registry().values()])
         outcome.seconds["start"] = time.monotonic() - started
         yield Work(settings, store, lease, warehouse, progress or (lambda *_: None), outcome)

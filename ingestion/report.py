@@ -161,8 +161,9 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
 
         with connect(settings) as database:
             status["running"] = database["lease"].find_one({"_id": "store"}, {"token": 0})
-            entries = Store(database, settings.home).entries()
-            reasons = [{"$group": {"_id": ["$table_name", "$reason"], "rows": {"$sum": 1}}}]
+            entries = Store(database).entries()
+            lines = {"_id": ["$table_name", "$reason"], "rows": {"$sum": 1}}
+            reasons = [{"$match": {"part": 0}}, {"$group": lines}]
             quarantined = [
                 (*q["_id"], q["rows"]) for q in database["quarantine"].aggregate(reasons)
             ]

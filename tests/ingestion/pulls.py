@@ -105,4 +105,4 @@ class House:
 def house(settings: Settings) -> Iterator[House]:
     with connect(settings) as database, Lease(database, "test") as lease:
         home = settings.prepare_home()
-        yield House(Store(database, home), lease, open_warehouse(settings), home)
+        yield House(Store(database), lease, open_warehouse(settings), home)
