@@ -31,14 +31,9 @@ class BodyError(Exception):
     """No answer, or not all of it; another attempt may bring it. The message says why."""
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: `requests` would read the whole body of a redirect that it is not to follow."""
-
-
 def session(url: str, key: SecretStr | None) -> requests.Session:
     """A session for the portal at `url`, which gets its API key in a header."""
-    made = _Session()
+    made = requests.Session()
     made.headers["User-Agent"] = f"paris-colleges/{version('paris-colleges')}"
     made.headers["Accept-Encoding"] = "gzip"
     made.trust_env = not _is_loopback(url)  # proxies are for the way out

@@ -6,7 +6,7 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from ingestion.errors import SettingsError
 from ingestion.warehouse import Warehouse
@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(r"|unset|<.*>|\.\.\.|x{3,}|change[-_ ]?me|(?:your|my)[
 class Snowflake(Warehouse):
     """A Snowflake database, signed in to by key pair."""
 
-    is_metered = True
+    program, is_metered = "snowflake", True
     version_hash = (
         "md5_number_lower64(concat(record_key, '|', coalesce(content_hash, ''), '|',"
         " iff(payload is null, '1', '0'), iff(is_withdrawn, '1', '0')))"
@@ -28,22 +28,6 @@ class Snowflake(Warehouse):
         "('0x' || substr(md5(concat(record_key, '|', coalesce(content_hash, ''), '|',"
         " if(content_hash is null, '11', '00'))), 17))::ubigint"
     )
-    says: ClassVar = {
-        r"JWT token|\b39014\d\b|\b39430\d\b": "Snowflake ({where}) did not accept the key pair of "
-        "{USER} ({told}). The key in {PRIVATE_KEY_PATH} is not the one registered for that user, "
-        "or SNOWFLAKE_USER or SNOWFLAKE_ACCOUNT is not theirs: see docs/snowflake.md, `DESC USER`.",
-        r"\b404\b|\b290404\b|\b403 Forbidden": "Snowflake has no account {ACCOUNT} ({told}): "
-        "SNOWFLAKE_ACCOUNT must be <organisation>-<account>, as in the address you sign in at.",
-        "Could not connect to Snowflake|Name or service|timed out|refused": "Snowflake ({where}) "
-        "did not answer ({told}): no network, a proxy or a firewall, or SNOWFLAKE_ACCOUNT is "
-        "misspelt. The next run completes.",
-        "PEM|DER|assword|private key|deserialize|base64": "SNOWFLAKE_PRIVATE_KEY_PATH names "
-        "{PRIVATE_KEY_PATH}, which is no private key in PKCS#8 PEM without a passphrase ({told}).",
-        "Insufficient privileges|not authorized|not granted|42501": "Snowflake ({where}) refused "
-        "this to role {ROLE}: {told}. A grant is missing, or the role is another one's: run "
-        "deploy/snowflake_setup.sql again, which does no harm; the next run completes.",
-        "": "Snowflake ({where}) said: {told}. Nothing is half loaded, and the next run completes.",
-    }
 
     def __init__(self, environ: Mapping[str, str], purpose: Literal["load", "read"]) -> None:
         """Read `SNOWFLAKE_ACCOUNT`, `_USER`, `_PRIVATE_KEY_PATH`, `_ROLE`, `_WAREHOUSE` and

@@ -6,7 +6,6 @@ What is Snowflake's stands in `ingestion/snowflake.py`; SQL through a `Connectio
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ingestion.errors import CollegesError, WarehouseError, root_cause
+from ingestion.errors import CollegesError, WarehouseError, advice, root_cause
 from ingestion.settings import PROJECT_DIR, Settings
 
 SCHEMA = "raw"
@@ -122,6 +121,7 @@ class Connection:
 class Warehouse(ABC):
     """What a loader must know about a warehouse."""
 
+    program: ClassVar[str]  # in advice.yml
     is_metered: ClassVar[bool]  # whether a query alone costs money
     # SQL: a whole number from a version's columns, equal where they are; and for DuckDB the same
     # from `record_key` and `content_hash` out of MongoDB.
@@ -129,8 +129,7 @@ class Warehouse(ABC):
     version_hash_locally: ClassVar[str]
     identity: str  # names the warehouse, without any secret
     stamp = ""  # differs once something other than this program may have written there
-    says: ClassVar[Mapping[str, str]]  # found in a driver's error → what it means, what to do
-    facts: Mapping[str, Any]  # for these sentences
+    facts: Mapping[str, Any]  # for the sentences of advice.yml
 
     @abstractmethod
     def destination(self, *, writable: bool = True) -> Any:
@@ -164,10 +163,8 @@ class Warehouse(ABC):
         except Exception as error:
             cause = root_cause(error)
             text = str(getattr(cause, "failed_message", None) or cause)
-            tried = ((re.search(pattern, text), said) for pattern, said in self.says.items())
-            found, said = next((found, said) for found, said in tried if found)
             told = " ".join(text.split())[:500].rstrip(".")
-            message = said.format(*found.groups(), told=told, **self.facts)
+            message = advice(self.program, text, told=told, **self.facts)
             raise WarehouseError(message) from error
 
 
@@ -194,29 +191,14 @@ def open_warehouse(
     return DuckDb(settings.warehouse_path)
 
 
-_IN_USE = "another run, dbt, a notebook or a DuckDB shell. Let it end or close it, then run again."
-
-
 class DuckDb(Warehouse):
     """A DuckDB file. One process at a time may write to it."""
 
-    is_metered = False
+    program, is_metered = "duckdb", False
     version_hash = "hash(record_key, content_hash, payload is null, is_withdrawn)"
     version_hash_locally = (
         "hash(record_key, content_hash, content_hash is null, content_hash is null)"
     )
-    says: ClassVar = {
-        r"held in (.+?) \(PID (\d+)\)": f"{{path}} is in use by process {{1}} ({{0}}): {_IN_USE}",
-        "ould not set lock|Conflicting lock": f"{{path}} is in use by another process: {_IN_USE}",
-        "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is "
-        "full (or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free "
-        "some space and run again.",
-        "database file with version|newer|not a valid DuckDB|orrupt|checksum": "{path} is damaged, "
-        "or was written by another version of DuckDB ({told}). Use that version, or put it back "
-        "from a backup; or move it away and run `colleges load`, which makes a new one (snapshots "
-        "begin anew).",
-        "": "The warehouse {path} said: {told}.",
-    }
 
     def __init__(self, path: Path) -> None:
         self.path, self.facts = path, {"path": path}
