@@ -23,9 +23,6 @@ def connect(settings: Settings) -> Iterator[Database[dict[str, Any]]]:
     """Open the database of `MONGODB_URI` (`paris_colleges`, if it names none), or the home's own.
 
     Writes are acknowledged by a majority and journalled, whatever the URI says; dates are UTC.
-
-    Raises:
-        StoreError: no server, no answer, or no rights; credentials are never shown.
     """
     with contextlib.ExitStack() as stack:
         uri = settings.mongodb_uri

@@ -48,11 +48,7 @@ def session(url: str, key: SecretStr | None) -> requests.Session:
 
 
 def get(used: requests.Session, url: str, timeouts: tuple[float, float]) -> requests.Response:
-    """One GET whose headers have arrived, within `timeouts` to connect and to answer, in seconds.
-
-    Raises:
-        OSError: as `requests` raises it.
-    """
+    """One GET whose headers have arrived, within `timeouts` to connect and to answer (s)."""
     answer: Future[requests.Response] = Future()
 
     def send() -> None:

@@ -40,7 +40,7 @@ _RETRY_FOR_S = 10.0  # no attempt begins later, so that a portal out of reach is
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 _NO_OBJECT = "its answer is no JSON object"
 _T = TypeVar("_T")
-Progress = Callable[[str, int, int], None]  # dataset id, rows so far, rows expected
+_ROWS = "%s: %d of %d rows"
 
 
 class Spooled(NamedTuple):
@@ -54,11 +54,7 @@ class Spooled(NamedTuple):
 
 @dataclass
 class PortalClient:
-    """Reads the portals of the registry. A context manager; not for use from several threads.
-
-    Every method raises a `PortalError` that says which dataset and what to do:
-    `UnknownDatasetError` for 404, `PortalUnreachableError` after a bounded number of attempts.
-    """
+    """Reads the portals of the registry. A context manager; not for use from several threads."""
 
     base_urls: Mapping[str, str] = field(default_factory=dict)  # portal → URL, if not its own
     api_keys: Mapping[str, SecretStr] = field(default_factory=dict)  # portal → key, for a header
@@ -75,7 +71,7 @@ class PortalClient:
             used.close()
 
     def metadata(self, dataset: Dataset) -> dict[str, Any]:
-        """The dataset's metadata as the portal sends them."""
+        """As the portal sends them."""
         return self._document(dataset, "")
 
     def probe(self, dataset: Dataset) -> Probe:
@@ -95,22 +91,17 @@ class PortalClient:
                 f"v2.1 ({type(error).__name__}: {error}). Has the API changed?"
             ) from error
 
-    def spool(
-        self, dataset: Dataset, probe: Probe, path: Path, progress: Progress | None = None
-    ) -> Spooled:
+    def spool(self, dataset: Dataset, probe: Probe, path: Path) -> Spooled:
         """Stream the registry's selection of a dataset into a file, until one pull is whole.
 
         Whole means: the stream ended well, its last line is whole, and its rows are as many as the
-        portal announced before it and announces after it. What is not whole is pulled again, from
-        its start and against the new count.
-
-        Raises:
-            IncompletePullError: no pull of `PULLS` was whole. StoreError: as it says.
+        portal announced before it and announces after it. What is not is pulled again from its
+        start, against the new count, `PULLS` times in all: then an IncompletePullError.
         """
         for attempt in range(1, PULLS + 1):
             began, before = datetime.now(UTC), probe
             try:
-                rows, last_line = self.stream(dataset, before, path, progress)
+                rows, last_line = self.stream(dataset, before, path)
                 probe = self.probe(dataset)
             except (IncompletePullError, PortalUnreachableError) as error:
                 problem: Exception = error
@@ -133,14 +124,8 @@ class PortalClient:
                 self.sleep(2.0 ** (attempt - 1))
         raise problem
 
-    def stream(
-        self, dataset: Dataset, probe: Probe, path: Path, progress: Progress | None = None
-    ) -> tuple[int, bytes]:
-        """One stream of the registry's selection into a file, whatever its rows.
-
-        Returns:
-            How many of its lines are not blank, and the last of them.
-        """
+    def stream(self, dataset: Dataset, probe: Probe, path: Path) -> tuple[int, bytes]:
+        """One stream into a file: how many of its lines are not blank, and the last of them."""
 
         def begin() -> tuple[requests.Response, Iterator[bytes]]:
             query = {"timezone": "UTC"} | _where(dataset)
@@ -160,8 +145,7 @@ class PortalClient:
                     unfinished = rest if rest < len(chunk) else unfinished + rest
                     if unfinished > MAX_LINE_BYTES:
                         raise BodyError("a line is too long to be a record")  # noqa: TRY301
-                    if progress:
-                        progress(dataset.dataset_id, rows, probe.records_count)
+                    logger.debug(_ROWS, dataset.dataset_id, rows, probe.records_count)
             count, last = 0, b""
             for count, last in enumerate(lines(path), 1):  # noqa: B007
                 pass

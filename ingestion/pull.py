@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ingestion import errors, records
 from ingestion.classify import CHANGED, CONFLICT, COPY, NEW, RESTORED, UNCHANGED, classify, present
 from ingestion.lock import Lease
-from ingestion.portal import PortalClient, Progress, Spooled
+from ingestion.portal import PortalClient, Spooled
 from ingestion.profile import compare, profile
 from ingestion.records import Quarantined
 from ingestion.registry import Dataset
@@ -80,14 +80,12 @@ class Puller:
     run: Run
     work_dir: Path
     options: PullOptions
-    progress: Progress | None = None
 
     def pull(self, dataset: Dataset) -> DatasetResult:
         """Bring one dataset in; what its portal or its records did wrong ends this one alone.
 
-        Raises:
-            CollegesError: no dataset could be stored: MongoDB is out of reach, the disk is full,
-                the lease is lost, or synthetic and real records would meet.
+        What is raised concerns all: MongoDB is out of reach, the disk is full, the lease is lost,
+        or synthetic and real records would meet.
         """
         last = self.store.last_finished(dataset)
         self.lease.confirm()
@@ -122,7 +120,7 @@ class Puller:
         logger.info("%s: pulling (%s)", dataset.dataset_id, reason)
         path = self.work_dir / f"{dataset.table}.jsonl"
         try:
-            spooled = self.client.spool(dataset, probe, path, self.progress)
+            spooled = self.client.spool(dataset, probe, path)
             with errors.disk_full(self.work_dir):
                 self._write(result, entry, last, spooled)
         finally:
@@ -189,7 +187,7 @@ class Puller:
 
         from ingestion.warehouse import fresh_pipeline
 
-        failed: list[Exception] = []  # of which dlt keeps the text alone
+        failed: list[BaseException] = []  # of which dlt keeps the text alone
 
         @dlt.destination(
             name="mongodb", batch_size=INSERT_ROWS, loader_file_format="parquet",

@@ -131,11 +131,7 @@ class Store:
         return entry
 
     def end(self, entry: Document, status: str, **values: Any) -> None:
-        """Close an entry; `finished` is the commit, else what the pull wrote is removed.
-
-        Raises:
-            StoreError: the entry is closed already; nothing is changed then.
-        """
+        """Close an entry; `finished` is the commit, else what the pull wrote is removed."""
         # The clock may have been set back meanwhile.
         duration_s = max(0.0, (_now() - entry["started_at"]).total_seconds())
         values |= {"status": status, "finished_at": _now(), "duration_s": duration_s}
@@ -189,9 +185,7 @@ class Store:
     def held(self, dataset: Dataset) -> pa.Table:
         """The latest version of each record: `record_key`, `content_hash`, `line_hash`.
 
-        Raises:
-            StoreError: MongoDB holds other numbers of versions than its ledger says: what was lost
-                would be called new.
+        A StoreError where versions of the ledger are lost: their records would be called new.
         """
         from ingestion import arrow
 
@@ -295,14 +289,7 @@ def count_runs(versions: pa.Table) -> dict[int, int]:
 def check_complete(
     dataset_id: str, entries: Iterable[Document], counts: Mapping[int, int]
 ) -> list[int]:
-    """Compare the numbers of versions that are there with the ledger's, run by run.
-
-    Returns:
-        The runs that wrote a version.
-
-    Raises:
-        StoreError: they differ.
-    """
+    """The runs that wrote a version; a StoreError where others are there than the ledger says."""
     wrote = {int(entry["run_sequence"]): written(entry) for entry in entries if written(entry)}
     lost = [
         f"run {run} wrote {wrote.get(run, 0)} and {counts.get(run, 0)} are there"
