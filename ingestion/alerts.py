@@ -10,8 +10,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -22,15 +21,9 @@ MAX_CHARACTERS = 3000
 def post_failure(
     what: str, causes: Sequence[str], *, environ: Mapping[str, str] = os.environ
 ) -> bool:
-    """Post, in one attempt, that `what` failed and why; never raises.
+    """Post, in one attempt, that `what` failed and why; whether it was taken. Never raises.
 
-    Args:
-        what: the command or Airflow run, e.g. `colleges run`.
-        causes: one line per cause, free of secrets; the most important first.
-        environ: where to look for the webhook's address.
-
-    Returns:
-        True if the webhook took the message; False without a webhook, or where it did not.
+    `causes`: one line each, free of secrets, the most important first.
     """
     if not (url := environ.get(VARIABLE)):
         return False
@@ -48,16 +41,6 @@ def post_failure(
     if problem:
         logger.warning("the alert could not be posted (%s): check %s", problem, VARIABLE)
     return problem is None
-
-
-@contextmanager
-def on_failure(what: str) -> Iterator[None]:
-    """Post an exception that leaves the block, then let it go on; an interruption is none."""
-    try:
-        yield
-    except Exception as error:
-        post_failure(what, [f"{type(error).__name__}: {error}"])
-        raise
 
 
 if __name__ == "__main__":

@@ -26,8 +26,7 @@ except ImportError:  # a release without it
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REPLY_ROWS = 2_000  # documents in a reply of the server: about three megabytes
-ROW_GROUP_BYTES = 8 * 1024 * 1024  # of Arrow memory, written at once, whatever the load's size
+REPLY_ROWS = 20_000  # documents in a reply of the server, which ends at 16 MB; and in a row group
 
 
 def read(
@@ -98,11 +97,10 @@ class _Replies(RawBatchCursor[Any]):
         return [{"ok": 1.0, "cursor": {"id": cursor["id"], "ns": cursor["ns"], **batch}}]
 
 
-def write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[int]:
-    """Write tables of one schema to a file, in constant memory; yields the rows so far."""
+def write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
+    """Write tables of one schema to a file, in constant memory."""
     import pyarrow.parquet as pq
 
-    rows = 0
     # The file is read once and whole: statistics and most dictionaries would cost and not help.
     how: Any = {
         "compression": {name: "lz4" if name == "payload" else "none" for name in schema.names},
@@ -110,23 +108,7 @@ def write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> 
         "write_statistics": False,
     }
     with pq.ParquetWriter(path, schema, **how) as writer, ThreadPoolExecutor(1) as reader:
-        groups = _row_groups(tables)
-        coming = reader.submit(next, groups, None)
-        while (group := coming.result()) is not None:
-            coming = reader.submit(next, groups, None)  # while this one is compressed and written
-            writer.write_table(group, row_group_size=len(group))
-            rows += len(group)
-            yield rows
-
-
-def _row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    import pyarrow as pa
-
-    held: list[pa.Table] = []
-    for table in tables:
-        held.append(table)
-        if sum(part.nbytes for part in held) >= ROW_GROUP_BYTES:
-            yield pa.concat_tables(held)
-            held = []
-    if held:
-        yield pa.concat_tables(held)
+        coming = reader.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = reader.submit(next, tables, None)  # while this one is compressed and written
+            writer.write_table(table)

@@ -7,7 +7,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -16,6 +15,7 @@ from ingestion.errors import CollegesError, Interrupted, SettingsError
 from ingestion.registry import Dataset, registry
 from ingestion.settings import Settings
 from sandbox.commands import STATE, describe, record, sample, serve_portal
+from which.cli import which
 
 if TYPE_CHECKING:
     from ingestion.pipeline import Outcome
@@ -56,13 +56,14 @@ def main(ctx: click.Context, verbose: bool) -> None:
     """Open data on the public collèges of Paris: portals → MongoDB → warehouse → dbt."""
     ctx.obj = verbose
     logging.basicConfig(
-        level=logging.WARNING,
         format="%(asctime)s %(levelname)-7s %(message)s" if verbose else "%(message)s",
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
+    level = logging.INFO if verbose else logging.WARNING
+    logging.getLogger().handlers[0].setLevel(level)
     for ours in ("ingestion", "sandbox"):
-        logging.getLogger(ours).setLevel(logging.INFO if verbose else logging.WARNING)
+        logging.getLogger(ours).setLevel(level)
     # Every attempt to reach a host that is not there; the error says it once.
     logging.getLogger("snowflake.connector.vendored").setLevel(logging.ERROR)
     if not sys.warnoptions:
@@ -111,7 +112,11 @@ def run(verbose: bool, /, **how: Any) -> None:
     """Pull, load, reconcile and build: the whole way."""
     from ingestion import alerts
 
-    outcome = _do("run", verbose=verbose, **how)
+    try:
+        outcome = _do("run", verbose=verbose, **how)
+    except Exception as error:
+        alerts.post_failure("colleges run", [f"{type(error).__name__}: {error}"])
+        raise
     if outcome.exit_code:
         alerts.post_failure("colleges run", outcome.problems)
     sys.exit(outcome.exit_code)
@@ -141,15 +146,14 @@ def replay(**how: Any) -> None:
 
 
 def _do(command: str, *, as_json: bool, **how: Any) -> Outcome:
-    from ingestion import alerts, pipeline, report
+    from ingestion import pipeline, report
     from ingestion.pull import PullOptions
 
-    with alerts.on_failure(f"colleges {command}") if command == "run" else nullcontext():
-        settings = Settings.from_environment()
-        if "force" in how:
-            how["options"] = PullOptions(how.pop("force"), how.pop("accept_shrink"))
-        with report.progress() as progress:
-            outcome = pipeline.run(settings, how.pop("datasets"), command, progress=progress, **how)
+    settings = Settings.from_environment()
+    if "force" in how:
+        how["options"] = PullOptions(how.pop("force"), how.pop("accept_shrink"))
+    with report.progress():
+        outcome = pipeline.run(settings, how.pop("datasets"), command, **how)
     report.show_run(outcome, settings, as_json=as_json)
     return outcome
 
@@ -163,19 +167,7 @@ def status(as_json: bool) -> None:
     report.show_status(Settings.from_environment(), as_json=as_json)
 
 
-@main.command(
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    short_help="Which collège an address belongs to, since when, and how sure.",
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def which(arguments: tuple[str, ...]) -> None:
-    """Answered by the package `which`, which is imported when it is called."""
-    from which.cli import which as command
-
-    command.main(list(arguments), prog_name="colleges which", standalone_mode=False)
-
-
-for _command in (record, describe, sample, serve_portal):
+for _command in (record, describe, sample, serve_portal, which):
     main.add_command(_command)
 
 

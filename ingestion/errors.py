@@ -8,10 +8,14 @@ its traceback.
 from __future__ import annotations
 
 import errno
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 
 class CollegesError(Exception):
@@ -84,6 +88,14 @@ def disk_full(folder: Path) -> Iterator[None]:
             f"The disk of {folder}, where working files lie, is full (or a quota or `ulimit -f` is "
             "met). Nothing of this step was stored; free some space and run again."
         ) from error
+
+
+def advice(program: str, text: str, **facts: Any) -> str:
+    """What an error of another program means and what to do, by advice.yml."""
+    told = yaml.safe_load(Path(__file__).with_name("advice.yml").read_text(encoding="utf-8"))
+    tried = ((re.search(pattern, text), said) for pattern, said in told[program].items())
+    found, said = next((found, said) for found, said in tried if found)
+    return str(said.format(*found.groups(), **facts))
 
 
 def root_cause(error: BaseException, *kinds: type[BaseException]) -> BaseException:

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ from ingestion import store as stores
 from ingestion.errors import ReconciliationError, WarehouseError, disk_full
 from ingestion.lock import Lease
 from ingestion.mongodb import mongodb_errors
-from ingestion.portal import Progress
 from ingestion.registry import Dataset
 from ingestion.store import LEDGER_COLUMNS, VERSION_COLUMNS, Document, Store, written
 from ingestion.warehouse import LEDGER, SCHEMA, Connection, Warehouse, fresh_pipeline, hints
@@ -41,27 +39,15 @@ logger = logging.getLogger(__name__)
 class LoadReport:
     """What a load did; nothing at all where no record had changed."""
 
-    rows: dict[str, int] = field(default_factory=dict)  # table → versions appended
+    rows_appended: int = 0  # versions
     ledger_rows: int = 0
     newest_run_id: str | None = None  # of the latest run that wrote a version; raw holds them all
 
-    @property
-    def rows_appended(self) -> int:
-        return sum(self.rows.values())
-
 
 def load(
-    store: Store, lease: Lease, warehouse: Warehouse, datasets: Sequence[Dataset], work_dir: Path,
-    progress: Progress | None = None,
-) -> LoadReport:  # fmt: skip
-    """Append to raw what it does not hold; append nothing where no record changed.
-
-    Raises:
-        WarehouseError: the warehouse is out of reach or refused; the next load completes.
-        ReconciliationError: the warehouse was loaded from another MongoDB.
-        LockedError: another run took the lease over.
-        StoreError: MongoDB is out of reach, or lost versions that its ledger has.
-    """
+    store: Store, lease: Lease, warehouse: Warehouse, datasets: Sequence[Dataset], work_dir: Path
+) -> LoadReport:
+    """Append to raw what it does not hold; nothing where no record changed."""
     report = LoadReport()
     with warehouse.connect() as raw:
         loaded = raw.ledger()
@@ -85,12 +71,13 @@ def load(
         with disk_full(work_dir):
             shutil.rmtree(files, ignore_errors=True)
             files.mkdir(parents=True)
-            for table, new in beyond.items():
-                report.rows[table] = _write_file(store, files, new, progress)
-        _append(lease, warehouse, report.rows, waiting, files)
+            for new in beyond.values():
+                _write_file(store, files, new)
+        rows = {table: sum(map(written, new)) for table, new in beyond.items()}
+        _append(lease, warehouse, rows, waiting, files)
     finally:
         shutil.rmtree(files, ignore_errors=True)
-    report.ledger_rows = len(waiting)
+    report.rows_appended, report.ledger_rows = sum(rows.values()), len(waiting)
     return report
 
 
@@ -114,30 +101,27 @@ def check_known(
         )
 
 
-def _write_file(
-    store: Store, files: Path, entries: list[Document], progress: Progress | None
-) -> int:
-    """Write the versions of these pulls of one table to its file; how many."""
+def _write_file(store: Store, files: Path, entries: list[Document]) -> None:
+    """Write the versions of these pulls of one table to its file."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from ingestion import arrow
 
-    dataset_id, table, rows = entries[0]["dataset"], entries[0]["table_name"], 0
-    expected, counts = sum(map(written, entries)), Counter[int]()
+    dataset_id, file = entries[0]["dataset"], files / f"{entries[0]['table_name']}.parquet"
+    logger.info("%s: reading %d versions", dataset_id, sum(map(written, entries)))
     fields = {field.name: field.type for field in arrow.empty(VERSION_COLUMNS).schema}
     fields["extracted_at"] = pa.timestamp("us")  # in UTC, and says no zone
     schema = pa.schema(fields | {"run_id": pa.dictionary(pa.int32(), pa.string())})
-    tables = (t.select(schema.names).cast(schema) for t in _versions(store, entries, counts))
+    tables = (found.select(schema.names).cast(schema) for found in _versions(store, entries))
     with mongodb_errors(f"read the versions of {dataset_id}"):
-        for rows in arrow.write_parquet(files / f"{table}.parquet", tables, schema):
-            if progress:
-                progress(dataset_id, rows, expected)
-    stores.check_complete(dataset_id, entries, counts)
-    return rows
+        arrow.write_parquet(file, tables, schema)
+    found = pq.read_table(file, columns=["run_sequence"])
+    stores.check_complete(dataset_id, entries, stores.count_runs(found))
 
 
-def _versions(store: Store, entries: list[Document], counts: Counter[int]) -> Iterator[pa.Table]:
-    """The versions in MongoDB with their run's id; adds up how many there are of each run."""
+def _versions(store: Store, entries: list[Document]) -> Iterator[pa.Table]:
+    """The versions in MongoDB with their run's id."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -150,12 +134,9 @@ def _versions(store: Store, entries: list[Document], counts: Counter[int]) -> It
     versions = store.versions(entries[0]["table_name"])
     for found in arrow.read(versions, columns, query, sort=[("_id", 1)]):
         runs = pc.index_in(found["run_sequence"], value_set=sequences)
+        run_ids = ids.take(runs.combine_chunks())
         # A run in between that did not finish may have left some.
-        found = found.append_column("run_id", ids.take(runs.combine_chunks())).filter(
-            runs.is_valid()
-        )
-        counts.update(stores.count_runs(found))
-        yield found
+        yield found.append_column("run_id", run_ids).filter(runs.is_valid())
 
 
 def _append(
@@ -185,7 +166,6 @@ def _append(
                     "were not committed: run `colleges load` again, which removes them and starts "
                     "over."
                 )
-        raw.create(LEDGER, LEDGER_COLUMNS)
         lease.confirm()
         raw.insert(LEDGER, LEDGER_COLUMNS, entries)
     logger.info("appended: %s", ", ".join(f"{n} to {table}" for table, n in rows.items()))

@@ -63,11 +63,7 @@ class Lease:
             self._leases.delete_one(self._mine)
 
     def confirm(self) -> None:
-        """Make sure that this process still holds the lease; asked before each commit.
-
-        Raises:
-            LockedError: another run took it over.
-        """
+        """Asked before each commit: a LockedError where another run took the lease over."""
         with mongodb_errors("make sure of the lease of the document store"):
             if self._leases.find_one(self._mine, {"_id": 1}):
                 return

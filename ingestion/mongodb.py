@@ -12,28 +12,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
 
-from ingestion.errors import StoreError
+from ingestion.errors import StoreError, advice
 from ingestion.settings import Settings
 
 DATABASE = "paris_colleges"
-
-_ADVICE = (
-    ("^DNS ", "DNS has no entry for the host of MONGODB_URI: check its spelling and the network."),
-    ("14031|No space left", "MongoDB's disk is full: free some space there, then run again."),
-    ("^OperationFailure 18 ",
-     "MongoDB refused the user or the password: check MONGODB_URI. Where the user was made in "
-     "another database than the one after the slash, add `?authSource=admin`."),
-    ("^OperationFailure 13 ",
-     "MongoDB wants a user with more rights: MONGODB_URI must name one "
-     "(mongodb://USER:PASSWORD@HOST) that has `readWrite` there."),
-    ("^Configuration|^InvalidURI",
-     "MONGODB_URI reads mongodb://USER:PASSWORD@HOST:PORT/DATABASE, user and password "
-     "percent-encoded: check it."),
-    ("^ServerSelectionTimeout",
-     "No MongoDB server answers: check that it runs, MONGODB_URI and the network."),
-    ("", "Run again; if it persists, the server's log, its load and its disk tell more."),
-)  # fmt: skip
-"""Found in the name, the code or the words of an error → what to do about it."""
 
 
 @contextlib.contextmanager
@@ -41,9 +23,6 @@ def connect(settings: Settings) -> Iterator[Database[dict[str, Any]]]:
     """Open the database of `MONGODB_URI` (`paris_colleges`, if it names none), or the home's own.
 
     Writes are acknowledged by a majority and journalled, whatever the URI says; dates are UTC.
-
-    Raises:
-        StoreError: no server, no answer, or no rights; credentials are never shown.
     """
     with contextlib.ExitStack() as stack:
         uri = settings.mongodb_uri
@@ -92,10 +71,10 @@ def mongodb_errors(doing: str) -> Iterator[None]:
         is_dns = type(error.__cause__).__module__.startswith("dns.")  # of mongodb+srv
         if is_dns:
             name = f"DNS {said}"
-        advice = next(advice for pattern, advice in _ADVICE if re.search(pattern, name))
         # Without the driver's settings and its view of the topology, and without credentials.
         said = re.sub(r"(, full error:|, Timeout:| \(configured timeouts:).*", "", said, flags=re.S)
         said = re.sub(r"://[^\s/]*@", "://***@", said)[:600]
         if isinstance(error, ConfigurationError) and not is_dns:
             said = type(error).__name__  # the driver quotes any part of the URI
-        raise StoreError(f"Could not {doing}. {advice} MongoDB says: {said}") from None
+        told = f"Could not {doing}. {advice('mongodb', name)} MongoDB says: {said}"
+        raise StoreError(told) from None

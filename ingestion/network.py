@@ -31,14 +31,9 @@ class BodyError(Exception):
     """No answer, or not all of it; another attempt may bring it. The message says why."""
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: `requests` would read the whole body of a redirect that it is not to follow."""
-
-
 def session(url: str, key: SecretStr | None) -> requests.Session:
     """A session for the portal at `url`, which gets its API key in a header."""
-    made = _Session()
+    made = requests.Session()
     made.headers["User-Agent"] = f"paris-colleges/{version('paris-colleges')}"
     made.headers["Accept-Encoding"] = "gzip"
     made.trust_env = not _is_loopback(url)  # proxies are for the way out
@@ -53,11 +48,7 @@ def session(url: str, key: SecretStr | None) -> requests.Session:
 
 
 def get(used: requests.Session, url: str, timeouts: tuple[float, float]) -> requests.Response:
-    """One GET whose headers have arrived, within `timeouts` to connect and to answer, in seconds.
-
-    Raises:
-        OSError: as `requests` raises it.
-    """
+    """One GET whose headers have arrived, within `timeouts` to connect and to answer (s)."""
     answer: Future[requests.Response] = Future()
 
     def send() -> None:

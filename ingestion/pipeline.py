@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingestion import reconcile
 from ingestion.errors import BuildError
@@ -26,9 +26,6 @@ from ingestion.registry import Dataset, registry
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.store import Document, Store, written
 from ingestion.warehouse import Warehouse, open_warehouse
-
-if TYPE_CHECKING:
-    from ingestion.portal import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +66,13 @@ class Work:
     store: Store
     lease: Lease
     warehouse: Warehouse
-    progress: Progress
     outcome: Outcome
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time a step, and say that it began."""
         started = time.monotonic()
-        self.progress(name, 0, 0)
+        logger.info("%s", name)
         yield
         seconds = self.outcome.seconds.get(name, 0.0) + time.monotonic() - started
         self.outcome.seconds[name] = seconds
@@ -87,6 +83,7 @@ class Work:
         """Hop 1, from a recorded portal state or from the live portals."""
         from ingestion.portal import PortalClient
 
+        store, lease, ours = self.store, self.lease, self.settings
         with ExitStack() as stack, self.step("pull"):
             base_urls = {}
             if state is not None:
@@ -94,143 +91,115 @@ class Work:
 
                 portal = stack.enter_context(ReplayPortal(state))
                 base_urls = {d.portal.name: portal.base_url(d.portal.host) for d in datasets}
-            api_keys = self.settings.api_keys
-            client = stack.enter_context(PortalClient(base_urls=base_urls, api_keys=api_keys))
-            self.lease.confirm()
-            run_ = self.store.begin_run()
+            client = stack.enter_context(PortalClient(base_urls, ours.api_keys))
+            lease.confirm()
+            run_ = store.begin_run()
             logger.info("run %d (%s): %s", run_.sequence, run_.run_id, state or "the live portals")
             options = replace(options, is_recorded_state=state is not None)
-            puller = Puller(
-                client, self.store, self.lease, run_, self.settings.work_dir, options, self.progress
-            )
+            puller = Puller(client, store, lease, run_, ours.work_dir, options)
             results = [puller.pull(dataset) for dataset in datasets]
         self.outcome.pulls.append((state, run_.sequence, results))
-        if any(entry["is_synthetic"] for entry in self.store.entries(run_sequence=run_.sequence)):
+        if any(entry["is_synthetic"] for entry in store.entries(run_sequence=run_.sequence)):
             mark = "Everything in this folder comes from the synthetic sample. None of it is real."
-            self.settings.synthetic_mark.write_text(f"{mark}\n", encoding="utf-8")
+            ours.synthetic_mark.write_text(f"{mark}\n", encoding="utf-8")
         return results
 
     def load(self, datasets: Sequence[Dataset], *, anew: bool = False) -> None:
         """Hop 2, from what raw has or from nothing; then both stores are compared."""
-        note = self._note()
-        project = self._project_of(note, datasets)
-        self._forget()
-        with self.step("load"):
-            step = reconcile.replay if anew else load_
-            args = (self.store, self.lease, self.warehouse, datasets, self.settings.work_dir)
-            report = step(*args, self.progress)
-            self.outcome.loads.append(report)
-        with self.step("reconcile"):
-            reconcile.reconcile(self.store, self.warehouse, datasets)
-        self._write_note(datasets, note, "" if report.rows else project or "")
+        with self._noting() as note:
+            with self.step("load"):
+                step, work_dir = reconcile.replay if anew else load_, self.settings.work_dir
+                report = step(self.store, self.lease, self.warehouse, datasets, work_dir)
+                self.outcome.loads.append(report)
+            with self.step("reconcile"):
+                reconcile.reconcile(self.store, self.warehouse, datasets)
+            note["runs"] |= self._newest(datasets)
+            if report.rows_appended:
+                note["project"] = None
 
-    def build(self, datasets: Sequence[Dataset], *, force: bool, verbose: bool) -> None:
+    def build(self, *, force: bool, verbose: bool) -> None:
         """`dbt build`, unless raw and the project are those of the last one."""
-        note, project = self._note(), project_fingerprint()
-        noted = self._project_of(note, datasets)
-        if noted == project and not force:
+        project = project_fingerprint()
+        if self._note()["project"] == project and not force:
             logger.info("nothing changed since the last build: `--build` builds again")
             return
         with self.step("dbt build"):
-            if not self.warehouse.is_metered:  # else dbt itself would find out, a minute later
+            if self.warehouse.program == "duckdb":  # else dbt itself would find out, a minute later
                 with self.warehouse.connect(writable=True):
                     pass
-            self._forget()
-            dbt_build(self.settings, verbose=verbose)
-        if noted is not None:
-            self._write_note(datasets, note, project)
+            with self._noting() as note:
+                dbt_build(self.settings, verbose=verbose)
+                note["project"] = project
         self.outcome.is_built = True
 
     # A note in MongoDB says up to which run of each table the warehouse was loaded and compared,
-    # and with which dbt project it was built. It only ever allows to skip a step: it is gone before
+    # and with which dbt project it was built. It only ever allows to skip a step: it is gone while
     # anything is written there, and does not fit once something else wrote there.
 
-    def noted_project(self, datasets: Sequence[Dataset]) -> str | None:
-        """The project the warehouse was built with, or ""; None unless it has all of MongoDB."""
-        return self._project_of(self._note(), datasets)
-
-    def _project_of(self, note: Document, datasets: Sequence[Dataset]) -> str | None:
-        is_whole = self._newest(datasets).items() <= note["runs"].items()
-        return note["project"] if is_whole else None
-
-    def _note(self) -> dict[str, Any]:
-        query = {"_id": self.warehouse.identity, "stamp": self.warehouse.stamp}
-        with mongodb_errors("read what was built last"):
-            return self.store.database["builds"].find_one(query) or {"runs": {}, "project": None}
-
-    def _forget(self) -> None:
-        with mongodb_errors("forget what was built last"):
-            self.store.database["builds"].delete_one({"_id": self.warehouse.identity})
+    def is_loaded(self, datasets: Sequence[Dataset]) -> bool:
+        """Whether the warehouse is known to hold what MongoDB holds."""
+        return bool(self._newest(datasets).items() <= self._note()["runs"].items())
 
     def _newest(self, datasets: Sequence[Dataset]) -> dict[str, int]:
         entries = self.store.entries(*(dataset.table for dataset in datasets))
         return {e["table_name"]: e["run_sequence"] for e in entries if written(e)}
 
-    def _write_note(
-        self, datasets: Sequence[Dataset], before: dict[str, Any], project: str
-    ) -> None:
+    def _note(self) -> Document:
+        query = {"_id": self.warehouse.identity, "stamp": self.warehouse.stamp}
+        with mongodb_errors("read what was built last"):
+            return self.store.database["builds"].find_one(query) or {"runs": {}, "project": None}
+
+    @contextmanager
+    def _noting(self) -> Iterator[Document]:
+        """The note, to be changed while the warehouse is; kept where nothing fails."""
+        notes, mine, note = self.store.database["builds"], self.warehouse.identity, self._note()
+        with mongodb_errors("forget what was built last"):
+            notes.delete_one({"_id": mine})
+        yield note
         self.lease.confirm()
-        runs = before["runs"] | self._newest(datasets)
-        note = {"runs": runs, "stamp": self.warehouse.stamp, "project": project}
         with mongodb_errors("note what was built"):
-            query = {"_id": self.warehouse.identity}
-            self.store.database["builds"].replace_one(query, note, upsert=True)
+            notes.insert_one(note | {"_id": mine, "stamp": self.warehouse.stamp})
 
 
 @contextmanager
-def working(settings: Settings, purpose: str, progress: Progress | None = None) -> Iterator[Work]:
-    """Everything open, the lease held, an empty MongoDB filled from the warehouse.
-
-    Raises:
-        CollegesError: the command as a whole cannot go on.
-    """
+def _working(settings: Settings, purpose: str) -> Iterator[Work]:
+    """Everything open, the lease held, an empty MongoDB filled from the warehouse."""
     warehouse = open_warehouse(settings)  # a wrong setting stops the command here
     started = time.monotonic()
     settings.prepare_home()
     with connect(settings) as database, Lease(database, purpose) as lease:
-        store, outcome = Store(database, settings.home), Outcome()
+        store, outcome = Store(database), Outcome()
         outcome.refilled = reconcile.refill(store, warehouse, [*registry().values()])
         outcome.seconds["start"] = time.monotonic() - started
-        yield Work(settings, store, lease, warehouse, progress or (lambda *_: None), outcome)
+        yield Work(settings, store, lease, warehouse, outcome)
 
 
 def run(
     settings: Settings, datasets: Sequence[Dataset], command: str = "run", *,
     portal_states: Sequence[Path] = (), options: PullOptions = PullOptions(),  # noqa: B008 - frozen
-    build: bool | None = None, verbose: bool = False, progress: Progress | None = None,
+    build: bool | None = None, verbose: bool = False,
 ) -> Outcome:  # fmt: skip
-    """Pull, load and reconcile each portal state in turn, then build once.
+    """Pull, load and reconcile each portal state in turn (none: the live portals), then build once.
 
-    Args:
-        settings: where everything lives.
-        datasets: what to read.
-        command: `run`; `extract`, hop 1 alone; `load`, hop 2 alone, whatever is noted; `replay`,
-            the same after the tables of raw were dropped.
-        portal_states: folders of recorded portal states; empty: the live portals.
-        options: how to pull.
-        build: run `dbt build` at the end; None: where anything changed since the last build.
-        verbose: show what dbt says while it builds.
-        progress: called as rows arrive, and as each step begins.
+    `command`: `run`; `extract`, hop 1 alone; `load`, hop 2 alone, whatever is noted; `replay`, the
+    same after the tables of raw were dropped. `build`: `dbt build` at the end; None: where anything
+    changed since the last one.
     """
-    with working(settings, command, progress) as work:
+    with _working(settings, command) as work:
         for state in portal_states or (None,):
             if command in ("run", "extract"):
                 results = work.pull(datasets, state, options)
                 if command == "run" and all(result.status == "failed" for result in results):
                     return work.outcome  # nothing was read: nothing downstream can have changed
-            if command != "extract" and (command != "run" or work.noted_project(datasets) is None):
+            if command != "extract" and (command != "run" or not work.is_loaded(datasets)):
                 work.load(datasets, anew=command == "replay")
         if command == "run" and build is not False:
-            work.build(datasets, force=build is True, verbose=verbose)
+            work.build(force=build is True, verbose=verbose)
         return work.outcome
 
 
-def dbt_build(settings: Settings, *arguments: str, verbose: bool = True) -> None:
-    """Run `dbt build` on what is in raw; without `verbose` its output is shown only if it fails.
-
-    Raises:
-        BuildError: dbt said no; its own output, above, says what.
-    """
+def dbt_build(settings: Settings, *, verbose: bool) -> None:
+    """Run `dbt build`; without `verbose` its output is shown only if it fails."""
     profiles_dir = Path(os.environ.get("DBT_PROFILES_DIR") or PROJECT_DIR)
     if profiles_dir == PROJECT_DIR and not (PROJECT_DIR / "profiles.yml").exists():
         shutil.copy(PROJECT_DIR / "profiles.example.yml", PROJECT_DIR / "profiles.yml")
@@ -239,7 +208,7 @@ def dbt_build(settings: Settings, *arguments: str, verbose: bool = True) -> None
         *(() if sys.stdout.isatty() else ("--no-use-colors",)),
         *("build", "--project-dir", str(PROJECT_DIR), "--profiles-dir", str(profiles_dir)),
         # Unit tests try rules on made-up rows: a change of the code can break them, data cannot.
-        *("--target", settings.target, "--exclude-resource-type", "unit_test", *arguments),
+        *("--target", settings.target, "--exclude-resource-type", "unit_test"),
     ]
     environment = os.environ | {
         "COLLEGES_HOME": str(settings.home),
@@ -251,23 +220,18 @@ def dbt_build(settings: Settings, *arguments: str, verbose: bool = True) -> None
         "JWT_CNXN_WAIT_TIME": "10",
     }
     pipes: Any = {} if verbose else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, cwd=PROJECT_DIR, env=environment, **pipes) as process:  # noqa: S603
-        try:
-            told, _ = process.communicate(timeout=BUILD_TIMEOUT_S)
-        except BaseException as error:
-            process.terminate()  # what it had open is rolled back
-            told, _ = process.communicate()
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
-    if process.returncode:
-        sys.stderr.buffer.write(told or b"")
+    how: Any = pipes | {"cwd": PROJECT_DIR, "env": environment, "timeout": BUILD_TIMEOUT_S}
+    try:
+        subprocess.run(command, check=True, **how)  # noqa: S603
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        sys.stderr.buffer.write(error.output or b"")
         sys.stderr.flush()
-        code = process.returncode
+        code = getattr(error, "returncode", -1)
         raise BuildError(
             f"`dbt build` {f'failed (exit {code})' if code > 0 else 'was ended'}: see its output "
             "above and logs/dbt.log. The raw data is loaded and safe; mend the model or the data "
             "named there and run `make run` or `dbt build` again."
-        )
+        ) from error
 
 
 def project_fingerprint() -> str:

@@ -38,17 +38,9 @@ MAX_LINE_BYTES = 2 * MAX_RECORD_BYTES
 but a portal that does not send lines."""
 _RETRY_FOR_S = 10.0  # no attempt begins later, so that a portal out of reach is told soon
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+_NO_OBJECT = "its answer is no JSON object"
 _T = TypeVar("_T")
-Progress = Callable[[str, int, int], None]  # dataset id, rows so far, rows expected
-
-_ADVICE = {
-    400: "Check this dataset's `where` in ingestion/datasets.yml.",
-    401: "Set {variable}, or check the API key in it.",
-    403: "Set {variable}, or check the API key in it.",
-    404: "It does not know this dataset. Was it renamed or removed? Mend datasets.yml.",
-    429: "The quota frees {when}; run again later, or set {variable} to use your own.",
-}
-"""Status of an answer → what to do."""
+_ROWS = "%s: %d of %d rows"
 
 
 class Spooled(NamedTuple):
@@ -62,20 +54,14 @@ class Spooled(NamedTuple):
 
 @dataclass
 class PortalClient:
-    """Reads the portals of the registry. A context manager; not for use from several threads.
-
-    Every method raises a `PortalError` that says which dataset and what to do:
-    `UnknownDatasetError` for 404, `PortalUnreachableError` after a bounded number of attempts.
-    """
+    """Reads the portals of the registry. A context manager; not for use from several threads."""
 
     base_urls: Mapping[str, str] = field(default_factory=dict)  # portal → URL, if not its own
     api_keys: Mapping[str, SecretStr] = field(default_factory=dict)  # portal → key, for a header
     timeouts: Timeouts = Timeouts()  # noqa: RUF009 - immutable
     attempts: int = 4  # how often a request is sent before it counts as failed
-    wait_budget_s: float = 900.0  # how long to wait in all for used-up quotas
     sleep: Callable[[float], None] = time.sleep
     _sessions: dict[str, requests.Session] = field(default_factory=dict, init=False)
-    _silent: set[str] = field(default_factory=set, init=False)  # hosts that did not answer
 
     def __enter__(self) -> PortalClient:
         return self
@@ -85,7 +71,7 @@ class PortalClient:
             used.close()
 
     def metadata(self, dataset: Dataset) -> dict[str, Any]:
-        """The dataset's metadata as the portal sends them."""
+        """As the portal sends them."""
         return self._document(dataset, "")
 
     def probe(self, dataset: Dataset) -> Probe:
@@ -105,22 +91,17 @@ class PortalClient:
                 f"v2.1 ({type(error).__name__}: {error}). Has the API changed?"
             ) from error
 
-    def spool(
-        self, dataset: Dataset, probe: Probe, path: Path, progress: Progress | None = None
-    ) -> Spooled:
+    def spool(self, dataset: Dataset, probe: Probe, path: Path) -> Spooled:
         """Stream the registry's selection of a dataset into a file, until one pull is whole.
 
         Whole means: the stream ended well, its last line is whole, and its rows are as many as the
-        portal announced before it and announces after it. What is not whole is pulled again, from
-        its start and against the new count.
-
-        Raises:
-            IncompletePullError: no pull of `PULLS` was whole. StoreError: as it says.
+        portal announced before it and announces after it. What is not is pulled again from its
+        start, against the new count, `PULLS` times in all: then an IncompletePullError.
         """
         for attempt in range(1, PULLS + 1):
             began, before = datetime.now(UTC), probe
             try:
-                rows, last_line = self.stream(dataset, before, path, progress)
+                rows, last_line = self.stream(dataset, before, path)
                 probe = self.probe(dataset)
             except (IncompletePullError, PortalUnreachableError) as error:
                 problem: Exception = error
@@ -143,14 +124,8 @@ class PortalClient:
                 self.sleep(2.0 ** (attempt - 1))
         raise problem
 
-    def stream(
-        self, dataset: Dataset, probe: Probe, path: Path, progress: Progress | None = None
-    ) -> tuple[int, bytes]:
-        """One stream of the registry's selection into a file, whatever its rows.
-
-        Returns:
-            How many of its lines are not blank, and the last of them.
-        """
+    def stream(self, dataset: Dataset, probe: Probe, path: Path) -> tuple[int, bytes]:
+        """One stream into a file: how many of its lines are not blank, and the last of them."""
 
         def begin() -> tuple[requests.Response, Iterator[bytes]]:
             query = {"timezone": "UTC"} | _where(dataset)
@@ -160,24 +135,23 @@ class PortalClient:
             return response, chain([next(body, b"")], body)
 
         response, body = self._with_retries(dataset, begin)
-        rows = size = last_end = 0
+        rows = unfinished = 0  # bytes of a line whose end has not come
         try:
             with closing(response), errors.disk_full(path.parent), path.open("wb") as file:
                 for chunk in body:
                     file.write(chunk)
                     rows += chunk.count(b"\n")
-                    last_end = size + chunk.rfind(b"\n") if b"\n" in chunk else last_end
-                    size += len(chunk)
-                    if size - last_end > MAX_LINE_BYTES:
+                    rest = len(chunk) - chunk.rfind(b"\n") - 1
+                    unfinished = rest if rest < len(chunk) else unfinished + rest
+                    if unfinished > MAX_LINE_BYTES:
                         raise BodyError("a line is too long to be a record")  # noqa: TRY301
-                    if progress:
-                        progress(dataset.dataset_id, rows, probe.records_count)
+                    logger.debug(_ROWS, dataset.dataset_id, rows, probe.records_count)
             count, last = 0, b""
             for count, last in enumerate(lines(path), 1):  # noqa: B007
                 pass
-            if last and size > last_end + 1:
+            if unfinished and last:
                 # A proxy may cut a body and frame it well: such a last line is damaged, not bad.
-                _check_whole(last)
+                _json(last, "the last line is not whole")
         except BodyError as error:
             raise IncompletePullError(
                 f"{dataset.dataset_id}: the export from {self._host(dataset)} broke off after "
@@ -192,31 +166,27 @@ class PortalClient:
     ) -> dict[str, Any]:
         def once() -> dict[str, Any]:
             with closing(self._get(dataset, path, query or {}, self.timeouts.read)) as response:
-                return self._json(response)
+                return self._object(response)
 
         return self._with_retries(dataset, once)
 
-    def _json(self, response: requests.Response) -> dict[str, Any]:
+    def _object(self, response: requests.Response) -> dict[str, Any]:
         """The object in a body; a BodyError where there is none."""
         body = bytearray()
         for chunk in chunks(response, self.timeouts.read, self.timeouts.slow):
             body += chunk
             if len(body) > _MAX_DOCUMENT_BYTES:
                 raise BodyError(f"more than {_MAX_DOCUMENT_BYTES} bytes")
-        with suppress(ValueError, RecursionError):
-            document = json.loads(bytes(body))
-            if isinstance(document, dict):
-                return document
-        raise BodyError("its answer is no JSON object")
+        document = _json(bytes(body), _NO_OBJECT)
+        if not isinstance(document, dict):
+            raise BodyError(_NO_OBJECT)
+        return document
 
     def _with_retries(self, dataset: Dataset, action: Callable[[], _T]) -> _T:
-        host = self._host(dataset)
-        # Else every further dataset of a portal that is out of reach would wait as long.
-        attempts = 1 if host in self._silent else self.attempts
         try:
             return tenacity.Retrying(
                 retry=tenacity.retry_if_exception_type(BodyError),
-                stop=tenacity.stop_after_attempt(attempts)
+                stop=tenacity.stop_after_attempt(self.attempts)
                 | tenacity.stop_after_delay(_RETRY_FOR_S),
                 wait=tenacity.wait_exponential(0.5, max=30) + tenacity.wait_random(0, 0.5),
                 sleep=self.sleep,
@@ -224,73 +194,59 @@ class PortalClient:
             )(action)
         except BodyError as error:
             raise PortalUnreachableError(
-                f"{dataset.dataset_id}: cannot read from {host}: {error}. Without the portal, "
-                "`make demo` runs on a synthetic sample and `make run PORTAL=DIR` on a recorded "
-                "portal state."
+                f"{dataset.dataset_id}: cannot read from {self._host(dataset)}: {error}. Without "
+                "the portal, `make demo` runs on a synthetic sample and `make run PORTAL=DIR` on a "
+                "recorded portal state."
             ) from error
 
     def _get(
         self, dataset: Dataset, path: str, query: Mapping[str, str], timeout: float
     ) -> requests.Response:
-        """The answer to one GET, its quota waited for, its status 200."""
+        """The answer to one GET, its status 200."""
         portal, base = dataset.portal.name, self._base_url(dataset)
         url = f"{base}/api/explore/v2.1/catalog/datasets/{quote(dataset.dataset_id)}{path}"
         if query:
             url += "?" + urlencode(query, quote_via=quote)
         if portal not in self._sessions:
             self._sessions[portal] = session(url, self.api_keys.get(portal))
-        while True:
-            try:
-                response = get(self._sessions[portal], url, (self.timeouts.connect, timeout))
-            except OSError as error:
-                what, may_pass = in_words(error, url)
-                if may_pass:
-                    self._silent.add(self._host(dataset))
-                    raise BodyError(what) from error
-                raise PortalUnreachableError(
-                    f"{dataset.dataset_id}: cannot read from {self._host(dataset)}: {what}."
-                ) from error
-            self._silent.discard(self._host(dataset))
-            is_html = "html" in response.headers.get("Content-Type", "").lower()
-            if response.status_code == 200 and not is_html:
-                return response
-            with closing(response):
-                self._wait_or_refuse(dataset, response, is_html)
+        try:
+            response = get(self._sessions[portal], url, (self.timeouts.connect, timeout))
+        except OSError as error:
+            what, may_pass = in_words(error, url)
+            if may_pass:
+                raise BodyError(what) from error
+            raise PortalUnreachableError(
+                f"{dataset.dataset_id}: cannot read from {self._host(dataset)}: {what}."
+            ) from error
+        is_html = "html" in response.headers.get("Content-Type", "").lower()
+        if response.status_code == 200 and not is_html:
+            return response
+        with closing(response):
+            raise self._refusal(dataset, response, is_html)
 
-    def _wait_or_refuse(self, dataset: Dataset, response: requests.Response, is_html: bool) -> None:
-        """Wait where a quota frees in time; raise what every other answer means."""
+    def _refusal(self, dataset: Dataset, response: requests.Response, is_html: bool) -> Exception:
+        """What every other answer means; a BodyError where another attempt may help."""
         status, key = response.status_code, self.api_keys.get(dataset.portal.name)
         if status in (408, 425) or status >= 500:
-            raise BodyError(f"it answered {status}")
+            return BodyError(f"it answered {status}")
         kind = errors.UnknownDatasetError if status == 404 else errors.PortalError
-        when, advice = "some time: it does not say when", _ADVICE.get(status, "")
+        frees, answer = None, str(status)
         if is_html and status != 404:
-            kind, said = PortalUnreachableError, "an HTML page where JSON was expected"
-            advice = (
-                "A login page, a firewall or a proxy may stand between: open the portal in a "
-                "browser here."
-            )
+            kind, answer = PortalUnreachableError, "html"
+            said = "an HTML page where JSON was expected"
         elif response.is_redirect:
+            answer = "redirect"
             said = f"it moved to {_plain(response.headers['Location'].partition('?')[0])}"
-            advice = "Redirects are not followed: see `base_url` in datasets.yml."
         else:
             body: dict[str, Any] = {}
             with suppress(BodyError):
-                body = self._json(response)
+                body = self._object(response)
             said = _portals_words(body).replace(key.get_secret_value() if key else "\0", "***")
-            if status == 429 and (frees := _quota_frees_at(body, response.headers)):
-                # At least 5 s: a time that has just passed must not become a busy loop.
-                wait = max((frees - datetime.now(UTC)).total_seconds() + 1.0, 5.0)
-                if wait <= self.wait_budget_s:
-                    logger.info("%s: quota used up; waiting %.0f s", dataset.dataset_id, wait)
-                    self.wait_budget_s -= wait
-                    self.sleep(wait)
-                    return
-                when = f"at {frees:%Y-%m-%d %H:%M} UTC"
-        advice = advice.format(when=when, variable=dataset.portal.key_variable)
-        raise kind(
-            f"{dataset.dataset_id}: {self._host(dataset)} says {status}: {said}. {advice}".rstrip()
-        )
+            frees = _quota_frees_at(body, response.headers)
+        when = f"at {frees:%Y-%m-%d %H:%M} UTC" if frees else "some time: it does not say when"
+        advice = errors.advice("portal", answer, when=when, variable=dataset.portal.key_variable)
+        host = self._host(dataset)
+        return kind(f"{dataset.dataset_id}: {host} says {status}: {said}. {advice}".rstrip())
 
     def _base_url(self, dataset: Dataset) -> str:
         return self.base_urls.get(dataset.portal.name, dataset.portal.base_url).rstrip("/")
@@ -303,11 +259,11 @@ def _where(dataset: Dataset) -> dict[str, str]:
     return {} if dataset.where is None else {"where": dataset.where}
 
 
-def _check_whole(line: bytes) -> None:
+def _json(text: bytes, otherwise: str) -> Any:
     try:
-        json.loads(line)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BodyError("the last line is not whole") from error
+        raise BodyError(otherwise) from error
 
 
 def _quota_frees_at(body: Mapping[str, Any], headers: Mapping[str, str]) -> datetime | None:

@@ -40,11 +40,7 @@ class Probe:
 
 
 def read_probe(dataset: Dataset, document: dict[str, Any], count: int) -> Probe:
-    """The probe in a portal's metadata, where `count` is what it counts of the selection.
-
-    Raises:
-        KeyError, TypeError, AttributeError: they have another shape.
-    """
+    """The probe in a portal's metadata, where `count` is what it counts of the selection."""
     metas = document["metas"]["default"]
     fields = {str(entry["name"]): str(entry["type"]) for entry in document["fields"]}
     drift, total = _drift(dataset, fields), metas.get("records_count")

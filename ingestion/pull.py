@@ -13,16 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestion import errors, records
 from ingestion.classify import CHANGED, CONFLICT, COPY, NEW, RESTORED, UNCHANGED, classify, present
 from ingestion.lock import Lease
-from ingestion.portal import PortalClient, Progress, Spooled
+from ingestion.portal import PortalClient, Spooled
 from ingestion.profile import compare, profile
-from ingestion.records import Batch, Quarantined
+from ingestion.records import Quarantined
 from ingestion.registry import Dataset
 from ingestion.store import INSERT_ROWS, Document, Run, Store, as_version
 
@@ -81,14 +80,12 @@ class Puller:
     run: Run
     work_dir: Path
     options: PullOptions
-    progress: Progress | None = None
 
     def pull(self, dataset: Dataset) -> DatasetResult:
         """Bring one dataset in; what its portal or its records did wrong ends this one alone.
 
-        Raises:
-            CollegesError: no dataset could be stored: MongoDB is out of reach, the disk is full,
-                the lease is lost, or synthetic and real records would meet.
+        What is raised concerns all: MongoDB is out of reach, the disk is full, the lease is lost,
+        or synthetic and real records would meet.
         """
         last = self.store.last_finished(dataset)
         self.lease.confirm()
@@ -123,7 +120,7 @@ class Puller:
         logger.info("%s: pulling (%s)", dataset.dataset_id, reason)
         path = self.work_dir / f"{dataset.table}.jsonl"
         try:
-            spooled = self.client.spool(dataset, probe, path, self.progress)
+            spooled = self.client.spool(dataset, probe, path)
             with errors.disk_full(self.work_dir):
                 self._write(result, entry, last, spooled)
         finally:
@@ -134,32 +131,44 @@ class Puller:
         self, result: DatasetResult, entry: Document, last: Mapping[str, Any], spooled: Spooled
     ) -> None:
         """Write what differs from what is held, and commit; fills in the result."""
-        dataset = result.dataset
+        import numpy as np
+
+        dataset, path = result.dataset, spooled.path
         result.set_drift(spooled.probe, last)  # the portal may have changed since it was asked
         held = self.store.held(dataset)
-        pulled = _Pulled(self.store, entry, spooled, held, self.work_dir)
-        pulled.read(dataset)
-        kinds, missing = classify(held, pulled.rows)
-        pulled.quarantine(_repeated(spooled.path, pulled.rows, kinds))
+        damaged: list[str | None] = []  # whom unreadable lines say they are
+
+        def keep_out(line: Quarantined) -> None:
+            damaged.append(line.record_key)
+            self.store.quarantine(entry, line)
+
+        rows = records.read(path, dataset, held, keep_out)
+        kinds, missing = classify(held, rows)
+        for line in _repeated(path, rows, kinds):
+            self.store.quarantine(entry, line)
         # A damaged line that still says which record it is does not make that record missing.
-        named = set(missing).intersection(pulled.damaged)
-        nameless = sum(key not in named for key in pulled.damaged)
+        named = set(missing).intersection(damaged)
         missing = [key for key in missing if key not in named]
         counts = {f"rows_{name}": int((kinds == kind).sum()) for name, kind in _COUNTED.items()}
+        readable = sum(counts.values())
         if not self.options.accept_shrink:
-            readable = sum(counts.values())
+            nameless = sum(key not in named for key in damaged)
             result.withdrawal_refused = _why_not(dataset, readable, len(missing), nameless)
         if result.withdrawal_refused:
             missing = []
-        counts |= {"rows_received": spooled.rows, "rows_quarantined": pulled.quarantined}
+        counts |= {"rows_received": spooled.rows, "rows_quarantined": spooled.rows - readable}
         counts["rows_withdrawn"] = len(missing)
-        is_changed = counts["rows_unchanged"] + counts["rows_quarantined"] < spooled.rows
-        if is_changed:
-            pulled.write(kinds)
-        pulled.withdraw(missing)
+        if is_changed := readable > counts["rows_unchanged"]:
+            wanted = rows.filter(np.isin(kinds, (NEW, CHANGED, RESTORED)))
+            self._send(entry, spooled, wanted.sort_by("line_number"))
+        # Tombstones, numbered on from the lines.
+        blank = dict.fromkeys(("content_hash", "line_hash", "payload"))
+        numbered = enumerate(missing, spooled.rows + 1)
+        gone = ({"line_number": n, "record_key": key, **blank} for n, key in numbered)
+        self._insert(entry, spooled, gone)
         now, changes = last.get("profile"), []  # text: MongoDB does not take every field's name
         if is_changed or now is None:
-            found = profile(spooled.path, spooled.rows)
+            found = profile(path, spooled.rows)
             now, changes = json.dumps(found), compare(json.loads(now or "null"), found)
         arrived = counts["rows_new"] + counts["rows_restored"] - len(missing)
         self.lease.confirm()
@@ -171,78 +180,14 @@ class Puller:
         )  # fmt: skip
         result.status, result.counts, result.profile_changes = "finished", counts, changes
 
-
-@dataclass
-class _Pulled:
-    """The records of one pull, on their way from the spooled file into MongoDB."""
-
-    store: Store
-    entry: Document
-    spooled: Spooled
-    held: pa.Table
-    work_dir: Path
-    quarantined: int = 0
-    damaged: list[str | None] = field(default_factory=list)  # whom unreadable lines say they are
-    rows: Any = None  # `line_number`, `record_key` and `content_hash` of every readable record
-    _pipeline: Any = None  # of dlt, with the lines that are not held; None: there are none
-    _is_wanted: Any = None  # by line number: whether it is to be written
-    _error: Exception | None = None
-
-    def read(self, dataset: Dataset) -> None:
-        """Read the file; lines that are not held go into a load package of dlt."""
-        import pyarrow as pa
-
-        seen: list[pa.Table] = []
-        batches = self._noted(records.read_batches(self.spooled.path, dataset, self.held), seen)
-        if first := next((batch for batch in batches if batch.num_rows), None):
-            import dlt
-
-            from ingestion.warehouse import fresh_pipeline
-
-            to = self._destination()
-            self._pipeline = fresh_pipeline("pull", to, dataset.table, self.work_dir)
-            resource = dlt.resource(chain([first], batches), name=dataset.table)
-            self._run(self._pipeline.extract, resource, loader_file_format="parquet")
-        self.rows = pa.concat_tables(seen)
-
-    def _noted(self, batches: Iterable[Batch], seen: list[pa.Table]) -> Iterator[pa.Table]:
-        """Note keys and hashes of all rows, and hand on the rows that have a payload."""
-        import pyarrow as pa
-
-        names = {"line_number": pa.int64(), "record_key": pa.string(), "content_hash": pa.string()}
-        seen.append(pa.schema(names).empty_table())
-        for batch in batches:
-            self.quarantine(batch.quarantined)
-            self.damaged += [line.record_key for line in batch.quarantined]
-            rows = pa.Table.from_batches([batch.rows])
-            seen.append(rows.select([*names]))
-            yield rows.filter(rows["payload"].is_valid())
-
-    def quarantine(self, lines: Iterable[Quarantined]) -> None:
-        """Keep lines out, and count them."""
-        self.quarantined += self.store.quarantine(self.entry, lines)
-
-    def write(self, kinds: Any) -> None:
-        """Have dlt write what is new, changed or restored."""
-        import numpy as np
-
-        self._is_wanted = np.zeros(self.spooled.rows + 1, bool)
-        numbers = self.rows["line_number"].to_numpy()
-        self._is_wanted[numbers] = np.isin(kinds, (NEW, CHANGED, RESTORED))
-        self._run(self._pipeline.normalize)
-        self._run(self._pipeline.load)
-
-    def _run(self, step: Any, *of: Any, **options: Any) -> None:
-        """One step of dlt, with the error of ours or of the system that it wraps or drops."""
-        try:
-            step(*of, **options)
-        except Exception as error:
-            wrapped = errors.root_cause(error, errors.CollegesError, OSError)
-            raise self._error or wrapped from error
-
-    def _destination(self) -> Any:
+    def _send(self, entry: Document, spooled: Spooled, rows: pa.Table) -> None:
+        """Have dlt write versions; raises what `Store.insert` raises, or the system."""
         import dlt
         from dlt.common.destination.exceptions import DestinationTerminalException
+
+        from ingestion.warehouse import fresh_pipeline
+
+        failed: list[BaseException] = []  # of which dlt keeps the text alone
 
         @dlt.destination(
             name="mongodb", batch_size=INSERT_ROWS, loader_file_format="parquet",
@@ -250,25 +195,24 @@ class _Pulled:
         )  # fmt: skip
         def mongodb(batch: pa.RecordBatch, table: Any) -> None:  # noqa: ARG001 - dlt's signature
             try:
-                numbers = batch.column("line_number").to_numpy()
-                self._insert(batch.filter(self._is_wanted[numbers]).to_pylist())
+                self._insert(entry, spooled, batch.to_pylist())
             except Exception as error:
-                self._error = error  # dlt keeps its text alone
+                failed.append(error)
                 raise DestinationTerminalException(str(error)) from error
 
-        return mongodb
+        table = entry["table_name"]
+        pipeline = fresh_pipeline("pull", mongodb, table, self.work_dir)
+        resource = dlt.resource(records.with_payload(spooled.path, rows), name=table)
+        try:
+            pipeline.run(resource, loader_file_format="parquet")
+        except Exception as error:
+            cause = errors.root_cause(error, errors.CollegesError, OSError)
+            raise (failed or [cause])[0] from error
 
-    def withdraw(self, keys: list[str]) -> None:
-        """Write a tombstone for each record, numbered on from the lines."""
-        blank = dict.fromkeys(("content_hash", "line_hash", "payload"))
-        numbered = enumerate(keys, self.spooled.rows + 1)
-        self._insert([{"line_number": n, "record_key": key, **blank} for n, key in numbered])
-
-    def _insert(self, rows: list[dict[str, Any]]) -> None:
-        run, at = self.entry["run_sequence"], self.spooled.extracted_at
-        own = {"run_sequence": run, "extracted_at": at}
-        versions = [as_version(row.pop("line_number"), row | own) for row in rows]
-        self.store.insert(self.entry["table_name"], versions)
+    def _insert(self, entry: Document, spooled: Spooled, rows: Iterable[dict[str, Any]]) -> None:
+        own = {"run_sequence": entry["run_sequence"], "extracted_at": spooled.extracted_at}
+        versions = (as_version(row.pop("line_number"), row | own) for row in rows)
+        self.store.insert(entry["table_name"], versions)
 
 
 def why_pull(probe: Probe, last: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,6 @@ from ingestion.errors import ReconciliationError, StoreError
 from ingestion.load import LoadReport, check_known, load
 from ingestion.lock import Lease
 from ingestion.mongodb import mongodb_errors
-from ingestion.portal import Progress
 from ingestion.registry import Dataset
 from ingestion.store import LEDGER_COLUMNS, VERSION_COLUMNS, Document, Store, written
 from ingestion.warehouse import LEDGER, SCHEMA, Connection, Warehouse
@@ -33,13 +31,10 @@ _SUMS = (
 
 
 def reconcile(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> None:
-    """Check that of each run both stores hold the same versions, as many as the ledger says.
+    """Check that of each run both stores hold as many versions as the ledger says, and the same.
 
-    Compared are the number of versions and the sum of their hashes over key, content hash and state
-    of each run; payloads are not read.
-
-    Raises:
-        ReconciliationError: they differ; names datasets and runs.
+    The sum of their hashes over key, content hash and state says so; payloads are not read. A
+    ReconciliationError names datasets and runs.
     """
     complaints = []
     with warehouse.connect() as raw:
@@ -85,16 +80,12 @@ def _sums(rows: list[tuple[Any, ...]]) -> Sums:
 
 
 def replay(
-    store: Store, lease: Lease, warehouse: Warehouse, datasets: Sequence[Dataset], work_dir: Path,
-    progress: Progress | None = None,
-) -> LoadReport:  # fmt: skip
+    store: Store, lease: Lease, warehouse: Warehouse, datasets: Sequence[Dataset], work_dir: Path
+) -> LoadReport:
     """Drop the tables of raw and load them anew from MongoDB.
 
     The ledger's rows go first, so that a killed replay leaves tables that count as not loaded.
-
-    Raises:
-        StoreError: MongoDB lacks versions of its own ledger; nothing was changed.
-        ReconciliationError: raw has runs that this MongoDB does not know; nothing was changed.
+    Nothing is changed where MongoDB lacks versions, or raw has runs that it does not know.
     """
     for dataset in datasets:
         store.held(dataset)  # checks that all is there
@@ -108,7 +99,7 @@ def replay(
             raw.rows(f"delete from {SCHEMA}.{LEDGER} where table_name in ({names})")  # noqa: S608
         for dataset in datasets:
             raw.rows(f"drop table if exists {SCHEMA}.{dataset.table}")
-    return load(store, lease, warehouse, datasets, work_dir, progress)
+    return load(store, lease, warehouse, datasets, work_dir)
 
 
 def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> int:
@@ -119,18 +110,14 @@ def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> i
 
     Returns:
         How many versions were copied.
-
-    Raises:
-        StoreError: MongoDB holds versions and no ledger.
-        ReconciliationError: raw does not hold what its ledger says.
     """
     database, coming = store.database, store.database["source_load_coming"]
     with mongodb_errors("look for what MongoDB holds"):
-        names = set(database.list_collection_names())
-        if store.ledger.name in names and store.ledger.find_one({}, {"_id": 1}):
+        if store.ledger.find_one({}, {"_id": 1}):
             return 0
-        held = [d.table for d in datasets if d.table in names and database[d.table].find_one({})]
-    if held and coming.name not in names:
+        held = [d.table for d in datasets if database[d.table].find_one({}, {"_id": 1})]
+        is_killed = coming.find_one({}, {"_id": 1})
+    if held and not is_killed:
         raise StoreError(
             f"MongoDB holds versions ({', '.join(held)}) and its ledger, the collection "
             "`source_load`, is gone: nobody can tell which of them count. Nothing was changed. Put "
@@ -166,28 +153,26 @@ def refill(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -> i
 
 def _copy(store: Store, raw: Connection, dataset: Dataset, entries: list[Document]) -> int:
     """Copy the committed versions of a raw table into MongoDB; how many."""
-    counts: Counter[int] = Counter()
+    up_to = max((entry["run_sequence"] for entry in entries), default=0)
+    where = f"run_sequence <= {up_to} order by run_sequence, record_key"
 
     def versions() -> Iterator[Document]:
-        up_to = max((entry["run_sequence"] for entry in entries), default=0)
-        where = f"run_sequence <= {up_to} order by run_sequence, record_key"
-        for version in _rows(raw, dataset.table, VERSION_COLUMNS, where):
-            run, payload = int(version["run_sequence"]), version["payload"]
+        rows = _rows(raw, dataset.table, VERSION_COLUMNS, where)
+        for number, version in enumerate(rows, 1):
             del version["run_id"]  # the ledger has it
-            counts[run] += 1
+            run, payload = int(version["run_sequence"]), version["payload"]
             line_hash = payload and records.line_hash(payload.encode(), dataset)
-            version |= {"run_sequence": run, "line_hash": line_hash}
-            yield stores.as_version(counts[run], version)
+            own = {"run_sequence": run, "line_hash": line_hash}
+            yield stores.as_version(number, version | own)
 
     store.insert(dataset.table, versions())
-    try:
-        stores.check_complete(dataset.dataset_id, entries, counts)
-    except StoreError as error:
+    count, expected = store.versions(dataset.table).count_documents({}), sum(map(written, entries))
+    if count != expected:
         raise ReconciliationError(
             "MongoDB is empty, and cannot be filled from the warehouse, which does not hold what "
-            f"its own ledger says: {error}"
-        ) from error
-    return counts.total()
+            f"its own ledger says: {count} versions of {dataset.dataset_id} in place of {expected}."
+        )
+    return count
 
 
 def _rows(

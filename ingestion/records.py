@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from hashlib import sha256
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +29,6 @@ MAX_KEY_BYTES = 4 * 1024
 BATCH_ROWS = 8_192
 BATCH_BYTES = 32 * 1024 * 1024
 _INT64 = range(-(2**63), 2**63)
-_HELD = ["record_key", "content_hash", "line_hash"]
 
 
 class BadRecordError(ValueError):
@@ -50,73 +50,79 @@ class Quarantined(NamedTuple):
     record_key: str | None  # the record it says it is, where it says so without contradiction
 
 
-class Batch(NamedTuple):
-    """Some records of a pull.
-
-    `rows`: `line_number` int64, `record_key` string, `content_hash` string (64 hex digits),
-    `line_hash` binary (16 bytes), `payload` large_string: the line, null where the very same line
-    is held already.
-    """
-
-    rows: pa.RecordBatch
-    quarantined: list[Quarantined]
-
-
-def read_batches(path: Path, dataset: Dataset, held: pa.Table) -> Iterator[Batch]:
+def read(
+    path: Path, dataset: Dataset, held: pa.Table, keep_out: Callable[[Quarantined], None]
+) -> pa.Table:
     """Read the file of one pull, one record per line.
 
-    `held`: of the records present `record_key`, `content_hash` and `line_hash`, as earlier batches
-    had them. A line whose hash is among them is that record, unchanged, and is not parsed: that
-    takes 1 µs where parsing and comparing take 20.
+    A line whose hash is among those held is that record, unchanged, and is not parsed: that takes
+    1 µs where parsing and comparing take 20.
 
-    Yields batches of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text; first the records
-    that are held as they came, then the others. A key may come more than once in one pull.
+    Args:
+        path: the file.
+        dataset: says what the key is.
+        held: of the records present `record_key`, `content_hash` and `line_hash`, as returned.
+        keep_out: takes each line that is no record.
+
+    Returns:
+        `line_number` int64, `record_key` string, `content_hash` string (64 hex digits), `line_hash`
+        binary (16 bytes); a key may come more than once.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    hashes = (line_hash(line, dataset) for line in lines(path)) if held.num_rows else ()
-    places = pc.index_in(pa.array(hashes, pa.binary()), value_set=held["line_hash"].cast("binary"))
+    hashes = pa.array((line_hash(line, dataset) for line in lines(path)), pa.binary())
+    places = pc.index_in(hashes, value_set=held["line_hash"].cast("binary"))
+    known = held.select(["record_key", "content_hash"]).take(places.drop_null())
     numbers = pc.add(pc.indices_nonzero(places.is_valid()), 1).cast("int64")
-    rows = held.select(_HELD).take(places.drop_null()).add_column(0, "line_number", numbers)
-    rows = rows.append_column("payload", pa.nulls(len(numbers), pa.large_string()))
-    for batch in rows.to_batches(BATCH_ROWS):
-        yield Batch(batch, [])
-    is_new = iter(places.is_null().to_pylist())
-    numbered = ((number, line) for number, line in enumerate(lines(path), 1) if next(is_new, True))
-    while chunk := list(_bounded(numbered)):
-        yield _parsed(chunk, dataset)
+    parts = [known.add_column(0, "line_number", numbers)]
+    numbered = compress(enumerate(lines(path), 1), places.is_null().to_pylist())
+    parsed = _parsed(numbered, dataset, keep_out)
+    while rows := list(islice(parsed, BATCH_ROWS)):
+        columns = [pa.array(column) for column in zip(*rows, strict=True)]
+        parts.append(pa.table(columns, parts[0].schema.names))
+    found = pa.concat_tables(parts)
+    return found.append_column("line_hash", hashes.take(pc.subtract(found["line_number"], 1)))
 
 
-def _bounded(numbered: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+def _parsed(
+    numbered: Iterable[tuple[int, bytes]], dataset: Dataset, keep_out: Callable[[Quarantined], None]
+) -> Iterator[tuple[int, str, str]]:
+    for number, line in numbered:
+        try:
+            record, text = parse(line)
+            key = record_key(record, dataset)
+        except BadRecordError as bad:
+            named = _key_of_damaged(line, dataset)
+            keep_out(Quarantined(number, line, bad.reason, bad.detail, named))
+        else:
+            yield number, key, sha256(text).hexdigest()
+
+
+def with_payload(path: Path, rows: pa.Table) -> Iterator[pa.Table]:
+    """Some rows of `read`, in the order of lines, each with its line as `payload` (large_string).
+
+    Yields tables of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text.
+    """
+    import pyarrow as pa
+
+    wanted = bytearray(rows["line_number"][-1].as_py() + 1)
+    for number in rows["line_number"].to_pylist():
+        wanted[number] = 1
+    chosen, place = compress(lines(path), wanted[1:]), 0
+    while batch := list(_bounded(chosen)):
+        payload = pa.array(batch, pa.large_binary()).cast("large_string")  # parsed: it is UTF-8
+        yield rows.slice(place, len(batch)).append_column("payload", payload)
+        place += len(batch)
+
+
+def _bounded(lines: Iterator[bytes]) -> Iterator[bytes]:
     size = 0
-    for number, line in islice(numbered, BATCH_ROWS):
-        yield number, line
+    for line in islice(lines, BATCH_ROWS):
+        yield line
         size += len(line)
         if size >= BATCH_BYTES:
             return
-
-
-def _parsed(chunk: list[tuple[int, bytes]], dataset: Dataset) -> Batch:
-    import pyarrow as pa
-
-    columns: dict[str, list[Any]] = {n: [] for n in ("line_number", *_HELD, "payload")}
-    quarantined = []
-    for number, line in chunk:
-        try:
-            record, text = parse(line)
-            values = record_key(record, dataset), sha256(text).hexdigest()
-        except BadRecordError as bad:
-            named = _key_of_damaged(line, dataset)
-            quarantined.append(Quarantined(number, line, bad.reason, bad.detail, named))
-            continue
-        row = (number, *values, line_hash(line, dataset), line)
-        for column, value in zip(columns.values(), row, strict=True):
-            column.append(value)
-    kinds = (pa.int64(), pa.string(), pa.string(), pa.binary(), pa.large_binary())
-    arrays = [pa.array(column, kind) for column, kind in zip(columns.values(), kinds, strict=True)]
-    arrays[-1] = arrays[-1].cast("large_string")  # the parser has seen that it is UTF-8
-    return Batch(pa.RecordBatch.from_arrays(arrays, names=[*columns]), quarantined)
 
 
 def lines(path: Path) -> Iterator[bytes]:
@@ -249,17 +255,10 @@ def _key_of_damaged(line: bytes, dataset: Dataset) -> str | None:
 
     It says which record was kept out, so that this record is not taken for withdrawn.
     """
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        counts = Counter(name for name, _ in pairs)
-        # No key field may be a list: a name that stands twice names no record.
-        return {name: value if counts[name] == 1 else [] for name, value in pairs}
-
-    try:
+    # The first is BadRecordError's: of a name that stands twice nobody knows which value is meant.
+    with suppress(ValueError, TypeError, AttributeError, RecursionError):
         text = line.decode(errors="replace")
-        return record_key(
-            json.loads(text, object_pairs_hook=unique, parse_constant=list, parse_int=_any_integer),
-            dataset,
-        )
-    except (ValueError, TypeError, AttributeError, RecursionError):  # BadRecordError is the first
-        return None
+        # NaN as a list, which no field of a key may be.
+        record = json.loads(text, object_pairs_hook=_each_once, parse_constant=list)
+        return record_key(record, dataset)
+    return None

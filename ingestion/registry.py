@@ -97,14 +97,7 @@ class Dataset(BaseModel):
 
 
 def load_registry(path: Path = REGISTRY_FILE) -> dict[str, Dataset]:
-    """Read and check a registry file.
-
-    Returns:
-        Dataset id → dataset, in the file's order.
-
-    Raises:
-        SettingsError: the file is unreadable or an entry is wrong; the message names the entry.
-    """
+    """Dataset id → dataset, in the file's order; a SettingsError names an entry that is wrong."""
     entry = "the file"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))

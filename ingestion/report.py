@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingestion.mongodb import connect
+from ingestion.profile import in_words
 from ingestion.settings import Settings
+from ingestion.store import Store, written
 from ingestion.warehouse import open_warehouse
 
 if TYPE_CHECKING:
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 CHANGES = ("new", "changed", "restored", "withdrawn", "quarantined")
 _SYNTHETIC = "All of this is the synthetic sample: invented, not Paris."
+_BUILT = """\
+Built and tested: staging, snapshots, intermediate, marts. Look at them with
+`make dashboard`, `make docs`, or any DuckDB client; `colleges status` says what is held."""
 _ANSWERS = {
     "Collèges ever seen, and open in the latest school year held":
         "select count(*), count_if(is_open) from {marts}.dim_college",
@@ -30,21 +37,23 @@ _ANSWERS = {
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
-    """A line on a terminal that says what goes on, gone at the end; elsewhere nothing."""
-    if not sys.stderr.isatty():
-        yield None
+def progress() -> Iterator[None]:
+    """On a terminal a line with what `-v` would log, and counts of rows; gone at the end."""
+    ours = logging.getLogger("ingestion")
+    if not sys.stderr.isatty() or ours.isEnabledFor(logging.INFO):
+        yield
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.markup import escape
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
+    class Line(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            status.update(escape(record.getMessage()))
 
-        def advance(what: str, done: int, of: int | None) -> None:
-            bar.update(task, description=what, completed=done, total=of or None)
-
-        yield advance
+    with Console(stderr=True).status("starting") as status:
+        ours.addHandler(Line())
+        ours.setLevel(logging.DEBUG)
+        yield
 
 
 def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
@@ -58,7 +67,8 @@ def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
     if outcome.refilled:
         click.echo(f"MongoDB was empty: {outcome.refilled} versions came back from the warehouse.")
     for state, sequence, results in outcome.pulls:
-        click.echo(f"Run {sequence}, {state or 'the live portals'}: {_received(results)}")
+        told = _received(result.counts for result in results)
+        click.echo(f"Run {sequence}, {state or 'the live portals'}: {told}")
         for result in results:
             _show_result(result, is_only=len(outcome.pulls) == 1)
     if loaded := sum(load.rows_appended for load in outcome.loads):
@@ -66,18 +76,13 @@ def show_run(outcome: Outcome, settings: Settings, *, as_json: bool) -> None:
     took = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in outcome.seconds.items())
     click.echo(f"Took {sum(outcome.seconds.values()):.0f} s ({took}).")
     if outcome.is_built:
-        click.echo(
-            "Built and tested: staging, snapshots, intermediate, marts. Look at them with\n"
-            "`make dashboard`, `make docs`, or any DuckDB client; `colleges status` says what is "
-            "held."
-        )
+        click.echo(_BUILT)
         prefix = os.environ.get("COLLEGES_SCHEMA_PREFIX")
         marts = f"{prefix}_marts" if prefix else "marts"
         with open_warehouse(settings, purpose="read").connect() as raw:
             for question, query in _ANSWERS.items():
-                rows = raw.rows(query.format(marts=marts))
-                answer = "; ".join(" ".join(map(str, row)) for row in rows)
-                click.echo(f"{question}: {answer}")
+                rows = (" ".join(map(str, row)) for row in raw.rows(query.format(marts=marts)))
+                click.echo(f"{question}: {'; '.join(rows)}")
     if settings.synthetic_mark.exists():
         click.secho(_SYNTHETIC, fg="yellow")
 
@@ -97,15 +102,15 @@ def _in_a_line(outcome: Outcome) -> str:
     return f"{line[0].upper()}{line[1:]}."
 
 
-def _changes(counts: Any) -> str:
+def _changes(counts: Iterable[dict[str, Any]]) -> str:
     """What changed, in words, of the sum of several `rows_…`."""
     counts = [*counts]
     total = {kind: sum(c.get(f"rows_{kind}") or 0 for c in counts) for kind in CHANGES}
     return ", ".join(f"{rows} {kind}" for kind, rows in total.items() if rows)
 
 
-def _received(results: list[DatasetResult]) -> str:
-    counts = [result.counts for result in results]
+def _received(counts: Iterable[dict[str, int]]) -> str:
+    counts = [*counts]
     received = sum(count.get("rows_received", 0) for count in counts)
     changes = _changes(counts) or "no record changed"
     return f"{received} received, {changes}" if received else changes
@@ -113,41 +118,34 @@ def _received(results: list[DatasetResult]) -> str:
 
 def _show_result(result: DatasetResult, *, is_only: bool) -> None:
     """One dataset's lines; of several pulls only its problems, the rest is in `status`."""
-    name, is_told = result.dataset.dataset_id, is_only and not result.error
-    if is_told:
-        told = _received([result]) if result.counts else result.status.replace("_", " ")
+    name = result.dataset.dataset_id
+    if is_only and not result.error:
+        told = _received([result.counts]) if result.counts else result.status.replace("_", " ")
         click.echo(f"  {name}: {told}")
-    if is_told and result.is_drift_news:
-        told = ", ".join(f"{change['field']} {change['kind']}" for change in result.drift)
-        click.secho(f"    fields differ from the registry: {told}", fg="yellow")
-    if is_told and result.profile_changes:
-        from ingestion.profile import in_words
-
-        click.secho(f"    unlike the pull before: {in_words(result.profile_changes)}", fg="yellow")
+        if result.is_drift_news:
+            told = ", ".join(f"{change['field']} {change['kind']}" for change in result.drift)
+            click.secho(f"    fields differ from the registry: {told}", fg="yellow")
+        if result.profile_changes:
+            told = in_words(result.profile_changes)
+            click.secho(f"    unlike the pull before: {told}", fg="yellow")
     if problem := result.problem:
         click.secho(f"  {problem if problem.startswith(name) else f'{name}: {problem}'}", fg="red")
 
 
 def _run_as_dict(outcome: Outcome) -> dict[str, Any]:
-    loads = ("rows_appended", "ledger_rows", "newest_run_id")
-    results = ("status", "drift", "withdrawal_refused", "error")
+    def runs() -> Iterator[dict[str, Any]]:
+        for state, sequence, results in outcome.pulls:
+            told = {r.dataset.dataset_id: r.counts | vars(r) for r in results}
+            for values in told.values():
+                del values["dataset"], values["counts"]
+            yield {"portal_state": state, "run_sequence": sequence, "datasets": told}
+
     return {
         "is_built": outcome.is_built,
         "exit_code": outcome.exit_code,
         "seconds": outcome.seconds,
-        "loads": [{name: getattr(load, name) for name in loads} for load in outcome.loads],
-        "runs": [
-            {
-                "portal_state": str(state) if state else None,
-                "run_sequence": sequence,
-                "datasets": {
-                    result.dataset.dataset_id: result.counts
-                    | {name: getattr(result, name) for name in results}
-                    for result in found
-                },
-            }
-            for state, sequence, found in outcome.pulls
-        ],
+        "loads": [vars(load) for load in outcome.loads],
+        "runs": [*runs()],
     }
 
 
@@ -156,13 +154,11 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
     status: dict[str, Any] = {"running": None, "last_run": None, "datasets": []}
     # Asking must not leave an empty store behind.
     if settings.mongodb_uri or (settings.home / "mongodb").exists():
-        from ingestion.mongodb import connect
-        from ingestion.store import Store
-
         with connect(settings) as database:
             status["running"] = database["lease"].find_one({"_id": "store"}, {"token": 0})
-            entries = Store(database, settings.home).entries()
-            reasons = [{"$group": {"_id": ["$table_name", "$reason"], "rows": {"$sum": 1}}}]
+            entries = Store(database).entries()
+            lines: Any = {"_id": ["$table_name", "$reason"], "rows": {"$sum": 1}}
+            reasons: list[Any] = [{"$match": {"part": 0}}, {"$group": lines}]
             quarantined = [
                 (*q["_id"], q["rows"]) for q in database["quarantine"].aggregate(reasons)
             ]
@@ -182,41 +178,37 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
     if status["last_run"] is None:
         click.echo(f"Nothing was loaded yet in {settings.home}: see `make help`.")
     for dataset in status["datasets"]:
-        _show_dataset_status(dataset)
+        click.secho(dataset["dataset"], bold=True)
+        count = "{rows_present} records present, {versions} versions kept".format(**dataset)
+        click.echo(f"  {count}\n  last seen: {_in_short(dataset['last_load'])}")
+        if change := dataset["last_change"]:
+            click.echo(f"  last change: {_in_short(change)}, {_changes([change])}")
+        if kept_out := dataset["quarantined"]:
+            told = ", ".join(f"{rows} {why}" for why, rows in kept_out.items())
+            click.secho(f"  kept out, in all pulls: {told}", fg="red")
     if status["last_run"] and status["last_run"]["is_synthetic"]:
         click.secho(_SYNTHETIC, fg="yellow")
 
 
 def _dataset_status(entries: list[dict[str, Any]]) -> dict[str, Any]:
     finished = [entry for entry in entries if entry["status"] == "finished"]
-    written = [e for e in finished if any(e.get(f"rows_{kind}") for kind in CHANGES[:4])]
+    changed = [entry for entry in finished if written(entry)]
     return {
         "dataset": entries[-1]["dataset"],
         "table": entries[-1]["table_name"],
         "rows_present": finished[-1]["rows_present"] if finished else 0,
-        "versions": sum(e.get(f"rows_{kind}") or 0 for e in written for kind in CHANGES[:4]),
+        "versions": sum(map(written, changed)),
         "last_load": entries[-1],
         "last_pull": finished[-1] if finished else None,
-        "last_change": written[-1] if written else None,
+        "last_change": changed[-1] if changed else None,
     }
 
 
-def _show_dataset_status(dataset: dict[str, Any]) -> None:
-    click.secho(dataset["dataset"], bold=True)
-    click.echo(f"  {dataset['rows_present']} records present, {dataset['versions']} versions kept")
-    for heading, name in (("last seen", "last_load"), ("last pull", "last_pull")):
-        if load := dataset[name]:
-            when = load.get("finished_at") or load["started_at"]
-            told = f": {load['error']}" if load.get("error") else ""
-            click.echo(
-                f"  {heading}: {when:%Y-%m-%d %H:%M} UTC, run {load['run_sequence']}, "
-                f"{load['status']}{told}"
-            )
-    if change := dataset["last_change"]:
-        click.echo(f"  last change: run {change['run_sequence']}, {_changes([change])}")
-    if dataset["quarantined"]:
-        reasons = ", ".join(f"{rows} {why}" for why, rows in dataset["quarantined"].items())
-        click.secho(f"  kept out, in all pulls: {reasons}", fg="red")
+def _in_short(entry: dict[str, Any]) -> str:
+    when = entry.get("finished_at") or entry["started_at"]
+    told = f": {entry['error']}" if entry.get("error") else ""
+    run, status = entry["run_sequence"], entry["status"]
+    return f"{when:%Y-%m-%d %H:%M} UTC, run {run}, {status}{told}"
 
 
 def dump(value: Any) -> None:

@@ -42,11 +42,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read `COLLEGES_HOME`, `COLLEGES_TARGET`, `MONGODB_URI` and `<PORTAL>_API_KEY`.
-
-        Raises:
-            SettingsError: a value is not one of those allowed.
-        """
+        """Read `COLLEGES_HOME`, `COLLEGES_TARGET`, `MONGODB_URI` and `<PORTAL>_API_KEY`."""
 
         def read(name: str, pattern: str = ".*", wanted: str = "") -> str | None:
             # `docker --env-file` leaves quotes on.

@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -72,7 +71,7 @@ _INDEX = [(name, DESCENDING if name == "run_sequence" else ASCENDING) for name i
 RUN_SIZE = 1 << 32
 """`_id` of a version is its run × this + its number within the run."""
 INSERT_ROWS = 5_000
-MAX_INLINE_BYTES = 15 * 1024 * 1024  # a quarantined line, compressed; a longer one goes in a file
+MAX_PART_BYTES = 15 * 1024 * 1024  # of a quarantined line, compressed; a document ends at 16 MiB
 
 # What pymongo raises for a document that BSON cannot hold.
 _UNFIT = (BSONError, OverflowError, RecursionError, UnicodeError, OperationFailure)
@@ -92,11 +91,9 @@ class Store:
     the lease (`ingestion.lock`).
     """
 
-    def __init__(self, database: Database[Document], home: Path) -> None:
-        """`home`: long quarantined lines are kept in a folder there."""
+    def __init__(self, database: Database[Document]) -> None:
         self.database = database
         self.ledger = database["source_load"]
-        self._home = home
 
     # -- the ledger --
 
@@ -134,11 +131,7 @@ class Store:
         return entry
 
     def end(self, entry: Document, status: str, **values: Any) -> None:
-        """Close an entry; `finished` is the commit, else what the pull wrote is removed.
-
-        Raises:
-            StoreError: the entry is closed already; nothing is changed then.
-        """
+        """Close an entry; `finished` is the commit, else what the pull wrote is removed."""
         # The clock may have been set back meanwhile.
         duration_s = max(0.0, (_now() - entry["started_at"]).total_seconds())
         values |= {"status": status, "finished_at": _now(), "duration_s": duration_s}
@@ -192,9 +185,7 @@ class Store:
     def held(self, dataset: Dataset) -> pa.Table:
         """The latest version of each record: `record_key`, `content_hash`, `line_hash`.
 
-        Raises:
-            StoreError: MongoDB holds other numbers of versions than its ledger says: what was lost
-                would be called new.
+        A StoreError where versions of the ledger are lost: their records would be called new.
         """
         from ingestion import arrow
 
@@ -240,35 +231,20 @@ class Store:
         ids = run_range(entry["run_sequence"], entry["run_sequence"])
         self.database[entry["table_name"]].delete_many({"_id": ids})
         kept_out = {"table_name": entry["table_name"], "run_sequence": entry["run_sequence"]}
-        for document in self.database["quarantine"].find(kept_out | {"file": {"$ne": None}}):
-            (self._home / document["file"]).unlink(missing_ok=True)
         self.database["quarantine"].delete_many(kept_out)
 
     # -- the quarantine --
 
-    def quarantine(self, entry: Document, lines: Iterable[Quarantined]) -> int:
-        """Keep lines out, with their bytes as received; how many."""
-        count = 0
+    def quarantine(self, entry: Document, line: Quarantined) -> None:
+        """Keep a line out, its bytes as received: compressed, in as many documents as they need."""
+        said = {name: entry[name] for name in ("dataset", "table_name", "run_sequence")}
+        said |= line._asdict() | {"size": len(line.line)}
+        compressed = zlib.compress(said.pop("line"), 6)
         with mongodb_errors(f"quarantine lines of {entry['dataset']}"):
-            for count, line in enumerate(lines, 1):  # noqa: B007
-                place = f"{entry['_id']}/{line.line_number}"
-                compressed = zlib.compress(line.line, 6)
-                is_long = len(compressed) > MAX_INLINE_BYTES
-                file = f"quarantine/{place.replace('/', '-')}.zlib" if is_long else None
-                document = {
-                    **{name: entry[name] for name in ("dataset", "table_name", "run_sequence")},
-                    **{name: value for name, value in line._asdict().items() if name != "line"},
-                    "_id": place,
-                    "size": len(line.line),
-                    "compressed": None if file else compressed,
-                    "file": file,
-                }
-                # First what names the file: killed between the two, no file is left unnamed.
-                self.database["quarantine"].replace_one({"_id": place}, document, upsert=True)
-                if file:
-                    (self._home / file).parent.mkdir(exist_ok=True)
-                    (self._home / file).write_bytes(compressed)
-        return count
+            for part, start in enumerate(range(0, len(compressed), MAX_PART_BYTES)):
+                place = {"_id": f"{entry['_id']}/{line.line_number}/{part}"}
+                held = {"part": part, "compressed": compressed[start : start + MAX_PART_BYTES]}
+                self.database["quarantine"].replace_one(place, said | held, upsert=True)
 
 
 def as_version(number: int, version: Document) -> Document:
@@ -313,14 +289,7 @@ def count_runs(versions: pa.Table) -> dict[int, int]:
 def check_complete(
     dataset_id: str, entries: Iterable[Document], counts: Mapping[int, int]
 ) -> list[int]:
-    """Compare the numbers of versions that are there with the ledger's, run by run.
-
-    Returns:
-        The runs that wrote a version.
-
-    Raises:
-        StoreError: they differ.
-    """
+    """The runs that wrote a version; a StoreError where others are there than the ledger says."""
     wrote = {int(entry["run_sequence"]): written(entry) for entry in entries if written(entry)}
     lost = [
         f"run {run} wrote {wrote.get(run, 0)} and {counts.get(run, 0)} are there"

@@ -1,15 +1,13 @@
-"""The warehouse as dlt reaches it, by its destination and its SQL client; DuckDB, the default.
-
-What is Snowflake's stands in `ingestion/snowflake.py`; SQL through a `Connection` runs on both.
-"""
+"""The warehouse as dlt reaches it, by its destination and its SQL client: DuckDB or Snowflake."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import stat
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ingestion.errors import CollegesError, WarehouseError, root_cause
+from ingestion.errors import CollegesError, SettingsError, WarehouseError, advice, root_cause
 from ingestion.settings import PROJECT_DIR, Settings
 
 SCHEMA = "raw"
@@ -28,19 +26,11 @@ INSERT_ROWS = 100  # in a statement
 def fresh_pipeline(name: str, destination: Any, dataset_name: str, work_dir: Path) -> Any:
     """A dlt pipeline without a past: a package that dlt would resume may have been loaded already.
 
-    Args:
-        name: the pipeline's, also its folder below `work_dir`, which is emptied first.
-        destination: a dlt destination.
-        dataset_name: the destination's schema.
-        work_dir: for dlt's working files.
+    Its working files lie below `work_dir` in the folder `name`, which is emptied first.
     """
     shutil.rmtree(work_dir / name, ignore_errors=True)
-    return _configured_dlt().pipeline(
-        pipeline_name=name,
-        pipelines_dir=str(work_dir),
-        destination=destination,
-        dataset_name=dataset_name,
-    )
+    own = {"pipeline_name": name, "pipelines_dir": str(work_dir), "dataset_name": dataset_name}
+    return _configured_dlt().pipeline(destination=destination, **own)
 
 
 def hints(columns: Mapping[str, str]) -> Any:
@@ -89,25 +79,25 @@ class Connection:
             while fetched := cursor.fetchmany(page):
                 yield from fetched
 
-    def create(self, table: str, columns: Mapping[str, str]) -> None:
-        """Make a table of raw, if need be; `columns` are in the words of dlt, which knows types."""
+    def insert(
+        self, table: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """Insert rows into a table of raw, which is made if need be: all or none.
+
+        `columns` are in the words of dlt; times are written in UTC, without zone.
+        """
         mapper = self._client.capabilities.get_type_mapper()
         types = (
             f"{name} {mapper.to_destination_type({'name': name, **hint}, {'name': table})}"
             for name, hint in hints(columns).items()
         )
         self.rows(f"create table if not exists {SCHEMA}.{table} ({', '.join(types)})")
-
-    def insert(self, table: str, names: Collection[str], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Insert rows into a table of raw, all or none; times are written in UTC, without zone."""
-        left, row = iter(rows), f"({', '.join(['%s'] * len(names))})"
+        into = f"insert into {SCHEMA}.{table} ({', '.join(columns)}) values "  # noqa: S608
+        left, row = iter(rows), f"({', '.join(['%s'] * len(columns))})"
         with self._warehouse.explained(), self._client.begin_transaction():
             while page := list(islice(left, INSERT_ROWS)):
-                self.rows(
-                    f"insert into {SCHEMA}.{table} ({', '.join(names)})"  # noqa: S608
-                    f" values {', '.join([row] * len(page))}",
-                    *(_without_zone(values[name]) for values in page for name in names),
-                )
+                values = (_without_zone(given[name]) for given in page for name in columns)
+                self.rows(into + ", ".join([row] * len(page)), *values)
 
     def ledger(self) -> dict[str, dict[int, str]]:
         """Table → run sequence → run id, of what `raw._source_load` says is loaded."""
@@ -122,15 +112,14 @@ class Connection:
 class Warehouse(ABC):
     """What a loader must know about a warehouse."""
 
-    is_metered: ClassVar[bool]  # whether a query alone costs money
+    program: ClassVar[str]  # in advice.yml
     # SQL: a whole number from a version's columns, equal where they are; and for DuckDB the same
     # from `record_key` and `content_hash` out of MongoDB.
     version_hash: ClassVar[str]
     version_hash_locally: ClassVar[str]
     identity: str  # names the warehouse, without any secret
     stamp = ""  # differs once something other than this program may have written there
-    says: ClassVar[Mapping[str, str]]  # found in a driver's error → what it means, what to do
-    facts: Mapping[str, Any]  # for these sentences
+    facts: Mapping[str, Any]  # for the sentences of advice.yml
 
     @abstractmethod
     def destination(self, *, writable: bool = True) -> Any:
@@ -138,11 +127,7 @@ class Warehouse(ABC):
 
     @contextmanager
     def connect(self, *, writable: bool = False) -> Iterator[Connection]:
-        """Open it, and close it again before anything else needs it.
-
-        Raises:
-            WarehouseError: it cannot be opened; the message says why and what to do.
-        """
+        """Open it, and close it again before anything else needs it."""
         dlt = _configured_dlt()
         with self.explained():
             destination = self.destination(writable=writable)
@@ -164,10 +149,8 @@ class Warehouse(ABC):
         except Exception as error:
             cause = root_cause(error)
             text = str(getattr(cause, "failed_message", None) or cause)
-            tried = ((re.search(pattern, text), said) for pattern, said in self.says.items())
-            found, said = next((found, said) for found, said in tried if found)
             told = " ".join(text.split())[:500].rstrip(".")
-            message = said.format(*found.groups(), told=told, **self.facts)
+            message = advice(self.program, text, told=told, **self.facts)
             raise WarehouseError(message) from error
 
 
@@ -179,44 +162,21 @@ def open_warehouse(
 ) -> Warehouse:
     """The warehouse the settings name; nothing is opened yet.
 
-    Args:
-        settings: which one, and where state lives.
-        environ: where Snowflake's settings are read.
-        purpose: write `raw`, or read what dbt made of it; Snowflake may have a role for each.
-
-    Raises:
-        SettingsError: a setting of Snowflake's is missing or still a placeholder.
+    `purpose`: write `raw`, or read what dbt made of it; Snowflake may have a role for each. A
+    SettingsError says which setting of Snowflake's is missing.
     """
-    if settings.target == "snowflake":
-        from ingestion.snowflake import Snowflake
-
-        return Snowflake(environ, purpose)
-    return DuckDb(settings.warehouse_path)
-
-
-_IN_USE = "another run, dbt, a notebook or a DuckDB shell. Let it end or close it, then run again."
+    is_snowflake = settings.target == "snowflake"
+    return Snowflake(environ, purpose) if is_snowflake else DuckDb(settings.warehouse_path)
 
 
 class DuckDb(Warehouse):
     """A DuckDB file. One process at a time may write to it."""
 
-    is_metered = False
+    program = "duckdb"
     version_hash = "hash(record_key, content_hash, payload is null, is_withdrawn)"
     version_hash_locally = (
         "hash(record_key, content_hash, content_hash is null, content_hash is null)"
     )
-    says: ClassVar = {
-        r"held in (.+?) \(PID (\d+)\)": f"{{path}} is in use by process {{1}} ({{0}}): {_IN_USE}",
-        "ould not set lock|Conflicting lock": f"{{path}} is in use by another process: {_IN_USE}",
-        "No space left|ENOSPC|Disk quota exceeded|File too large": "The disk of {path.parent} is "
-        "full (or a quota or `ulimit -f` is met). Nothing that was loaded before is lost; free "
-        "some space and run again.",
-        "database file with version|newer|not a valid DuckDB|orrupt|checksum": "{path} is damaged, "
-        "or was written by another version of DuckDB ({told}). Use that version, or put it back "
-        "from a backup; or move it away and run `colleges load`, which makes a new one (snapshots "
-        "begin anew).",
-        "": "The warehouse {path} said: {told}.",
-    }
 
     def __init__(self, path: Path) -> None:
         self.path, self.facts = path, {"path": path}
@@ -235,14 +195,75 @@ class DuckDb(Warehouse):
             import duckdb
 
             return dlt.destinations.duckdb(credentials=duckdb.connect(":memory:"))
-        # Rows carry their order in run_sequence; in file order they load half as fast. And by
-        # default DuckDB takes most of the machine's memory.
-        options = {"preserve_insertion_order": False, "memory_limit": "1GB"}
-        return dlt.destinations.duckdb(
-            credentials=DuckDbCredentials(
-                str(self.path), read_only=not writable, global_config=options
+        # In file order rows load half as fast; by default DuckDB takes most of the memory.
+        how: Any = {"preserve_insertion_order": False, "memory_limit": "1GB"}
+        file = DuckDbCredentials(str(self.path), read_only=not writable, global_config=how)
+        return dlt.destinations.duckdb(credentials=file)
+
+
+_REQUIRED = ("ACCOUNT", "USER", "PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE")
+_OF_A_FAKE = ("HOST", "PORT", "PROTOCOL")  # the account names the real host
+_PLACEHOLDER = re.compile(r"|unset|<.*>|\.\.\.|x{3,}|change[-_ ]?me|(?:your|my)[-_ ].*", re.I)
+
+
+class Snowflake(Warehouse):
+    """A Snowflake database, signed in to by key pair."""
+
+    program = "snowflake"
+    version_hash = (
+        "md5_number_lower64(concat(record_key, '|', coalesce(content_hash, ''), '|',"
+        " iff(payload is null, '1', '0'), iff(is_withdrawn, '1', '0')))"
+    )
+    version_hash_locally = (
+        "('0x' || substr(md5(concat(record_key, '|', coalesce(content_hash, ''), '|',"
+        " if(content_hash is null, '11', '00'))), 17))::ubigint"
+    )
+
+    def __init__(self, environ: Mapping[str, str], purpose: Literal["load", "read"]) -> None:
+        """Read `SNOWFLAKE_…`: the names above; to load, `LOADER_ROLE` goes before `ROLE`.
+
+        Raises:
+            SettingsError: one is missing or a placeholder, or others can read the key's file.
+        """
+        names = (*_REQUIRED, *_OF_A_FAKE, "LOADER_ROLE")
+        given = {name: environ.get(f"SNOWFLAKE_{name}", "").strip() for name in names}
+        if wrong := [f"SNOWFLAKE_{n}" for n in _REQUIRED if _PLACEHOLDER.fullmatch(given[n])]:
+            raise SettingsError(
+                f"{', '.join(wrong)}: not set, or still a placeholder. Set what .env.example lists "
+                "for Snowflake, or COLLEGES_TARGET=duckdb."
             )
-        )
+        key = Path(given["PRIVATE_KEY_PATH"]).expanduser()
+        mode = key.stat().st_mode if key.exists() else 0
+        if not stat.S_ISREG(mode) or mode & 0o077:
+            raise SettingsError(
+                f"SNOWFLAKE_PRIVATE_KEY_PATH names {key}, which must be a file that only its owner "
+                f"can read: `chmod 600 {key}`."
+            )
+        if purpose == "load":
+            given["ROLE"] = given["LOADER_ROLE"] or given["ROLE"]
+        where = f"{given['ACCOUNT']}/{given['DATABASE']}".lower()
+        self.facts = given | {"PRIVATE_KEY_PATH": str(key), "where": where}
+        self.identity = f"snowflake:{where}"
+
+    def destination(self, *, writable: bool = True) -> Any:  # noqa: ARG002 - its role decides
+        import dlt
+        from dlt.destinations.impl.snowflake.configuration import SnowflakeCredentials
+
+        given = self.facts
+        credentials = SnowflakeCredentials()
+        credentials.host = given["ACCOUNT"]
+        credentials.username = given["USER"]
+        for name in ("PRIVATE_KEY_PATH", "ROLE", "WAREHOUSE", "DATABASE"):
+            setattr(credentials, name.lower(), given[name])
+        credentials.query = {
+            "login_timeout": 15,
+            "network_timeout": 60,
+            "platform_detection_timeout_seconds": 0,
+            "session_parameters": {"QUERY_TAG": "paris_colleges load"},
+            **{name.lower(): given[name] for name in _OF_A_FAKE if given[name]},
+        }
+        # Staged files are of no use after the load.
+        return dlt.destinations.snowflake(credentials=credentials, keep_staged_files=False)
 
 
 def _without_zone(value: Any) -> Any:

@@ -175,9 +175,7 @@ class Store:
                 count += database["quarantine"].count_documents(
                     {"table_name": dataset.table, **of_others}
                 )
-            wanted = set(database["quarantine"].distinct("file", {"file": {"$ne": None}}))
-            files = {f"quarantine/{path.name}" for path in self.home.glob("quarantine/*")}
-            return count + len(wanted ^ files) + database["lease"].count_documents({})
+            return count + database["lease"].count_documents({})
 
     def quarantine(self) -> list[tuple[Any, ...]]:
         """All that was kept out, without times and runs, in order; the bytes as their hash.
@@ -187,11 +185,9 @@ class Store:
         found = set()
         with self.mongodb() as database:
             for document in database["quarantine"].find():
-                file = document["file"]
-                kept = (self.home / file).read_bytes() if file else document["compressed"]
                 said = ("dataset", "line_number", "record_key", "reason", "detail", "size")
-                digest = sha256(zlib.decompress(kept)).hexdigest()
-                found.add((*(document[name] for name in said), bool(file), digest))
+                digest = sha256(zlib.decompress(document["compressed"])).hexdigest()
+                found.add((*(document[name] for name in said), digest))
         return sorted(found, key=repr)
 
     def raw(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -165,7 +165,6 @@ def _misbehave(job: dict[str, Any]) -> None:
         # Long enough for a machine that does ten other things.
         timeouts=Timeouts(read=3, export=6),
         attempts=job.get("attempts", 4),
-        wait_budget_s=1,
     )
 
 

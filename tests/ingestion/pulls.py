@@ -59,7 +59,7 @@ class Client:
         }
         return Probe(len(self.lines), {}, (), ledger)
 
-    def spool(self, dataset: Any, probe: Probe, path: Path, progress: Any = None) -> Spooled:
+    def spool(self, dataset: Any, probe: Probe, path: Path) -> Spooled:
         path.write_bytes(b"".join(line + b"\n" for line in self.lines))
         return Spooled(path, len(self.lines), probe, EXTRACTED_AT)
 
@@ -105,4 +105,4 @@ class House:
 def house(settings: Settings) -> Iterator[House]:
     with connect(settings) as database, Lease(database, "test") as lease:
         home = settings.prepare_home()
-        yield House(Store(database, home), lease, open_warehouse(settings), home)
+        yield House(Store(database), lease, open_warehouse(settings), home)

@@ -12,9 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from ingestion import alerts
-from ingestion.errors import PortalUnreachableError
+from ingestion.cli import main
+from ingestion.errors import SettingsError
 
 SECRET = "/services/T0/B0/s3cr3t"
 
@@ -98,17 +100,12 @@ def test_an_unreachable_webhook_is_only_logged_and_its_address_never(
     assert SECRET not in caplog.text
 
 
-def test_an_exception_is_posted_and_goes_on(
-    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(*next(iter(webhook.environ.items())))
-    with (
-        pytest.raises(PortalUnreachableError, match="no answer"),
-        alerts.on_failure("colleges run"),
-    ):
-        raise PortalUnreachableError("no answer from portal.example")
+def test_an_error_is_posted_and_ends_the_command(webhook: Webhook) -> None:
+    environ = webhook.environ | {"COLLEGES_TARGET": "oracle"}
+    done = CliRunner().invoke(main, ["run"], env=environ)
+    assert done.exit_code == SettingsError.exit_code
     (body,) = webhook.bodies
-    assert "PortalUnreachableError: no answer from portal.example" in body["text"]
+    assert "SettingsError: COLLEGES_TARGET must be duckdb or snowflake" in body["text"]
 
 
 def test_as_a_program_it_posts_the_lines_it_reads(webhook: Webhook) -> None:

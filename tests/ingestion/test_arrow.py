@@ -72,8 +72,7 @@ def test_an_error_of_the_server_is_told(versions: Collection[dict[str, Any]]) ->
 def test_parquet(versions: Collection[dict[str, Any]], tmp_path: Path) -> None:
     path = tmp_path / "versions.parquet"
     tables = list(arrow.read(versions, COLUMNS, {}, batch_size=700))
-    written = list(arrow.write_parquet(path, iter(tables), tables[0].schema))
-    assert written[-1] == 5_000
+    arrow.write_parquet(path, iter(tables), tables[0].schema)
     assert pq.read_table(path)["payload"].to_pylist() == [
         payload for table in tables for payload in table["payload"].to_pylist()
     ]

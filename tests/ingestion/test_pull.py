@@ -142,15 +142,15 @@ def test_a_key_that_comes_twice(our: House) -> None:
     assert our.versions()["A"] == [college("A").decode()]
 
 
-def test_a_large_line_that_is_kept_out_goes_into_a_file(
+def test_a_large_line_that_is_kept_out_takes_several_documents(
     our: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "MAX_INLINE_BYTES", 1000)
+    monkeypatch.setattr(store_module, "MAX_PART_BYTES", 1000)
     large = b'{"libelle": "B"' + random.Random(0).randbytes(2000).hex().encode()
     our.pull(college("A"), large)
-    (kept,) = our.store.database["quarantine"].find()
-    assert kept["compressed"] is None
-    assert zlib.decompress((our.home / kept["file"]).read_bytes()) == large
+    parts = list(our.store.database["quarantine"].find(sort=[("part", 1)]))
+    assert len(parts) > 1
+    assert zlib.decompress(b"".join(part["compressed"] for part in parts)) == large
 
 
 @pytest.mark.parametrize(

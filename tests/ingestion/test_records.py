@@ -20,11 +20,14 @@ from ingestion.records import (
     MAX_KEY_BYTES,
     MAX_RECORD_BYTES,
     BadRecordError,
+    Quarantined,
     canonical,
+    line_hash,
     parse,
-    read_batches,
     record_key,
+    with_payload,
 )
+from ingestion.records import read as read_file
 from ingestion.registry import Dataset, Portal
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
@@ -259,28 +262,30 @@ HELD = pa.schema({"record_key": "string", "content_hash": "string", "line_hash":
 
 def read(path: Path, *lines: bytes, held: pa.Table | None = None, dataset: Dataset = A) -> Any:
     path.write_bytes(b"\n".join(lines))
-    batches = list(read_batches(path, dataset, held or HELD.empty_table()))
-    rows = pa.Table.from_batches([batch.rows for batch in batches])
-    return rows, [line for batch in batches for line in batch.quarantined]
+    kept_out: list[Quarantined] = []
+    rows = read_file(path, dataset, held or HELD.empty_table(), kept_out.append)
+    return rows, kept_out
 
 
 def test_a_file(tmp_path: Path) -> None:
-    good, bad = b'{"a":"x", "n":86.0}', b'{"a":"y","n":1,"n":2}'
+    good, bad = b'{"a":"x", "n":86.0}', b'{"a":"y","n":NaN}'
     rows, quarantined = read(tmp_path / "f", good, b"", bad, b'{"a":1}\r')
     assert rows.to_pylist() == [
         {
             "line_number": number,
             "record_key": key,
             "content_hash": sha256(text).hexdigest(),
-            "line_hash": rows["line_hash"][place].as_py(),
-            "payload": line.decode(),
+            "line_hash": line_hash(line, A),
         }
-        for place, (number, key, text, line) in enumerate(
-            [(1, '["x"]', b'{"a":"x","n":86}', good), (3, "[1]", b'{"a":1}', b'{"a":1}')]
-        )
+        for number, key, text, line in [
+            (1, '["x"]', b'{"a":"x","n":86}', good),
+            (3, "[1]", b'{"a":1}', b'{"a":1}'),
+        ]
     ]
+    (batch,) = with_payload(tmp_path / "f", rows[1:])
+    assert batch["payload"].to_pylist() == ['{"a":1}']
     (kept_out,) = quarantined
-    assert (kept_out.line_number, kept_out.line, kept_out.reason) == (2, bad, "duplicate_name")
+    assert (kept_out.line_number, kept_out.line, kept_out.reason) == (2, bad, "invalid_json")
     assert kept_out.record_key == '["y"]', "it still says which record it is"
 
 
@@ -290,7 +295,7 @@ def test_a_file(tmp_path: Path) -> None:
         (b'{"a":1,"b":"\\ud800"}', "[1]"),
         (b'{"a":1,"b":NaN}', "[1]"),
         (b'{"a":1,"a":1}', None),
-        (b'{"a":1,"b":1,"b":2}', "[1]"),
+        (b'{"a":1,"b":1,"b":2}', None),
         (b'{"a":1,"a":2}', None),
         (b'{"a":1,"a":1,"a":2}', None),
         (b'{"a":1,"a":1.0}', None),
@@ -317,13 +322,19 @@ def test_what_is_held_as_it_came_is_found_without_parsing(
     again, quarantined = read(tmp_path / "f", *lines[7:], *changed, held=held)
     assert len(again) == count - 7 + 3
     assert [q.line_number for q in quarantined] == [count - 7 + 4]
-    unchanged = again.filter(again["payload"].is_null())
-    assert sorted(unchanged["record_key"].to_pylist()) == sorted(held["record_key"].to_pylist()[7:])
-    parsed = again.filter(again["payload"].is_valid()).to_pylist()
+    unchanged, parsed = again[: count - 7], again[count - 7 :].to_pylist()
+    assert unchanged["record_key"].to_pylist() == held["record_key"].to_pylist()[7:]
     assert [row["record_key"] for row in parsed] == ["[5]", "[6]", '["new"]']
     # written otherwise, and the same: its content says so
     assert parsed[1]["content_hash"] == held["content_hash"][6].as_py()
     assert parsed[0]["content_hash"] != held["content_hash"][5].as_py()
+    chosen = again.take([3, BATCH_ROWS, count - 6])
+    (batch,) = with_payload(tmp_path / "f", chosen)
+    payloads = [lines[10].decode(), lines[BATCH_ROWS + 7].decode(), changed[1].decode()]
+    assert batch["payload"].to_pylist() == payloads
+    assert batch.drop_columns("payload") == chosen
+    whole = list(with_payload(tmp_path / "f", again))
+    assert [len(batch) for batch in whole] == [BATCH_ROWS, BATCH_ROWS, 3]
 
 
 def refuse(real: Any, allowed: set[bytes]) -> Any:
@@ -339,7 +350,7 @@ def test_nothing_is_held_under_another_key(tmp_path: Path) -> None:
     rows, _ = read(tmp_path / "f", line)
     again, _ = read(tmp_path / "f", line, held=rows.select(HELD.names), dataset=AB)
     assert again["record_key"].to_pylist() == ["[1,2]"]
-    assert again["payload"].null_count == 0
+    assert again["content_hash"] == rows["content_hash"]
 
 
 @needs_corpora
