@@ -213,11 +213,11 @@ def render_site(
         write(f"docs/{name}.html", "document.html.j2", title=title, name=name)
     styles = (PROJECT_DIR / "dashboard" / "src" / "base.css", HERE / "style.css")
     (out / "style.css").write_bytes(b"\n".join(style.read_bytes() for style in styles))
-    for name in ("favicon.svg", "search.js"):
+    for name in ("favicon.svg", "language.js", "search.js"):
         shutil.copy(HERE / name, out / name)
     search.write_index(
         out,
-        [*PAGES, *([("Dashboard", "dashboard/index.html")] if has_dashboard else [])],
+        [*PAGES, *([("Dashboard", "dashboard/index.html#/?lang=en")] if has_dashboard else [])],
         marts,
         artifacts.other_models(mart_names),
         documents,
@@ -392,12 +392,12 @@ def _college_changes(connection: Connection, artifacts: Artifacts) -> list[dict[
     return [
         dict(zip(names, row, strict=True))
         for row in connection.rows(
-            "select events.school_year, colleges.college_name, events.change_type,"  # noqa: S608
+            "select events.school_year, colleges.display_name, events.change_type,"  # noqa: S608
             " events.from_value, events.to_value, events.moved_m"
             f" from {relation('fct_college_change')} as events"
             f" left join {relation('dim_college')} as colleges"
             " on events.college_id = colleges.college_id"
-            " order by events.school_year desc, colleges.college_name, events.change_type"
+            " order by events.school_year desc, colleges.display_name, events.change_type"
         )
     ]
 

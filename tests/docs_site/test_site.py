@@ -27,6 +27,7 @@ from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.browser import run
 from tests.docs_site.conftest import Site
+from tests.docs_site.numbers import assert_numbers
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -50,11 +51,24 @@ def test_every_page(site: Site, node: None, chromium: str) -> None:
     in_browser("site", site.out, chromium, DOCS_MANIFEST=str(manifest))
 
 
+def test_every_page_at_every_width(site: Site, node: None, chromium: str) -> None:
+    """Light and dark; on the recorded states in `test_parent`."""
+    in_browser("grid", site.out, chromium, IS_SYNTHETIC="1", PAGES="all")
+
+
+def test_every_number_is_the_warehouses(site: Site) -> None:
+    artifacts = site.artifacts()
+    marts = site.marts(artifacts)
+    assert_numbers(site.out, site.home / "warehouse.duckdb", artifacts, marts)
+
+
 def test_hostile_text_stays_text(site: Site, node: None, chromium: str, tmp_path: Path) -> None:
     shutil.copytree(site.target_path, tmp_path / "target")
     shutil.copy(site.home / "warehouse.duckdb", tmp_path)
     with closing(duckdb.connect(tmp_path / "warehouse.duckdb")) as database:
-        database.execute("update marts.dim_college set college_name = ?", [HOSTILE])
+        database.execute(
+            "update marts.dim_college set college_name = ?, display_name = ?", [HOSTILE] * 2
+        )
         database.execute("update marts.fct_college_change set from_value = ?", [HOSTILE])
         database.execute(
             "update marts.fct_portal_edit set record_key = ?, field = ?", [HOSTILE] * 2
@@ -441,5 +455,6 @@ def test_a_dashboard_that_is_built_is_linked_and_left_alone(site: Site, tmp_path
     (out / "dashboard" / "index.html").write_text("here")
     render(replace(site, out=out))
     assert (out / "dashboard" / "index.html").read_text() == "here"
-    assert 'href="dashboard/index.html"' in (out / "index.html").read_text()
+    assert 'href="dashboard/index.html#/?lang=fr"' in (out / "index.html").read_text()
+    assert 'dashboard/index.html#/?lang=en"' in (out / "data" / "index.html").read_text()
     assert "dashboard/index.html" not in (site.out / "index.html").read_text()
