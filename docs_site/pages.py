@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 
 from docs_site import downloads, graph, markdown, search
 from docs_site.artifacts import BAD, NOT_RUN, Artifacts, Check
+from docs_site.evidence import evidence
 from docs_site.facts import Fact, facts_of, read_facts
 from docs_site.marts import Mart
 from docs_site.sources import DatasetState, Terms, utc
@@ -162,6 +163,10 @@ def render_site(
                 after=after,
             )
         )
+    problems = sorted(
+        (check for check in artifacts.checks if check.status in BAD),
+        key=lambda check: (BAD.index(check.status), check.name),
+    )
     documents = _documents()
     has_dashboard = (out / "dashboard" / "index.html").exists()
     write = _Writer(
@@ -175,11 +180,8 @@ def render_site(
         marts={page.mart.name: page for page in mart_pages},
         documents=documents,
         bad=BAD,
+        evidence=evidence(connection, problems),
         loads_mart="fct_source_load",
-    )
-    problems = sorted(
-        (check for check in artifacts.checks if check.status in BAD),
-        key=lambda check: (BAD.index(check.status), check.name),
     )
     summary: dict[str, Any] = {
         "tests": Counter(c.status for c in artifacts.checks if c.kind == "test"),
@@ -246,6 +248,7 @@ class _Writer:
             "moment": _moment,
             "number": _number,
             "size": _size,
+            "breakable": _breakable,
         }
         self._environment.globals.update(shared)
         self.paths: list[str] = []
@@ -328,7 +331,13 @@ def _number(value: int) -> str:
 
 
 def _size(value: int) -> str:
-    return f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{max(1, round(value / 1e3))} kB"
+    text = f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{max(1, round(value / 1e3))} kB"
+    return text.replace(" ", "\u00a0")
+
+
+def _breakable(name: str) -> Markup:
+    """A name in snake case that may go on in the next line after each underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _grouped(pages: list[MartPage]) -> list[tuple[str, list[MartPage]]]:

@@ -384,13 +384,41 @@ def test_failures_come_first_and_a_late_source_is_badged(site: Site, tmp_path: P
     assert 'badge late">en retard' in (later.out / "index.html").read_text()
 
 
+def test_a_field_that_drifted_is_named(site: Site) -> None:
+    with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
+        (drift,) = database.sql(
+            "select drift from marts.fct_source_load where status = 'finished'"
+            " and dataset = 'fr-en-ips-colleges-ap2023' order by run_sequence desc limit 1"
+        ).fetchall()[0]
+    assert drift != "[]"
+    quality = (site.out / "quality" / "index.html").read_text()
+    for change in json.loads(drift):
+        assert f"{change['field']} no longer there" in quality
+    assert "configured to warn" not in quality
+
+
+def test_rows_that_cannot_be_asked_for_again_leave_the_message(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(site.target_path, tmp_path / "target")
+    shutil.copy(site.home / "warehouse.duckdb", tmp_path)
+    results = tmp_path / "target" / "run_results.json"
+    content = json.loads(results.read_text())
+    drifted = next(r for r in content["results"] if "fields_drifted" in r["unique_id"])
+    drifted |= {"compiled_code": "select * from marts.no_such_table", "message": "Got 2 results"}
+    results.write_text(json.dumps(content))
+    render(Site(tmp_path / "site", tmp_path, tmp_path / "target"))
+    assert "Got 2 results" in (tmp_path / "site" / "quality" / "index.html").read_text()
+    assert "The rows of fields_drifted are not shown" in caplog.text
+
+
 def test_coverage_comes_first_and_french_has_its_spaces(site: Site) -> None:
     with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
         first, last = database.sql(
             "select min(school_year), max(school_year) from marts.fct_college_result"
         ).fetchall()[0]
     english = (site.out / "en" / "index.html").read_text()
-    assert f"{first} to <strong>{last}</strong>" in english
+    assert f'>{first}</span> to <strong class="year">{last}</strong>' in english
     french = (site.out / "index.html").read_text()
     text = re.sub(r"<[^>]*>", "", french.partition("<main")[2])
     assert not re.findall(r"\w [:;!?»]\s", text)
