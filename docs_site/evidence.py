@@ -18,7 +18,7 @@ SHOWN_ROWS = 10
 SHOWN_CHECKS = 20
 """A broken build has hundreds: the first by severity say enough."""
 
-_DRIFT = {"gone": "no longer there", "new": "new", "type": "of another type"}
+_DRIFT = {"added": "new", "gone": "no longer there", "retyped": "of another type"}
 
 
 def evidence(connection: Connection, checks: Iterable[Check]) -> dict[str, list[str]]:
