@@ -36,6 +36,8 @@ class Check:
     """Ids of the nodes it tests, or is."""
     kind_of: str = ""
     """Of a generic test: ``unique``, ``relationships``, …"""
+    sql: str = ""
+    """Of a data test that ran: what asked for the rows it wants none of."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Artifacts:
                         else (unique_id,)
                     ),
                     kind_of=(node.get("test_metadata") or {}).get("name", ""),
+                    sql=(result.get("compiled_code") or "") if kind == "test" else "",
                 )
             )
         return sorted(found, key=lambda check: check.name)

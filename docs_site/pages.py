@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 
 from docs_site import downloads, graph, markdown, search
 from docs_site.artifacts import BAD, NOT_RUN, Artifacts, Check
+from docs_site.evidence import evidence
 from docs_site.facts import Fact, facts_of, read_facts
 from docs_site.marts import Mart
 from docs_site.sources import DatasetState, Terms, utc
@@ -162,6 +163,10 @@ def render_site(
                 after=after,
             )
         )
+    problems = sorted(
+        (check for check in artifacts.checks if check.status in BAD),
+        key=lambda check: (BAD.index(check.status), check.name),
+    )
     documents = _documents()
     has_dashboard = (out / "dashboard" / "index.html").exists()
     write = _Writer(
@@ -175,11 +180,8 @@ def render_site(
         marts={page.mart.name: page for page in mart_pages},
         documents=documents,
         bad=BAD,
+        evidence=evidence(connection, problems),
         loads_mart="fct_source_load",
-    )
-    problems = sorted(
-        (check for check in artifacts.checks if check.status in BAD),
-        key=lambda check: (BAD.index(check.status), check.name),
     )
     summary: dict[str, Any] = {
         "tests": Counter(c.status for c in artifacts.checks if c.kind == "test"),
@@ -213,11 +215,11 @@ def render_site(
         write(f"docs/{name}.html", "document.html.j2", title=title, name=name)
     styles = (PROJECT_DIR / "dashboard" / "src" / "base.css", HERE / "style.css")
     (out / "style.css").write_bytes(b"\n".join(style.read_bytes() for style in styles))
-    for name in ("favicon.svg", "search.js"):
+    for name in ("favicon.svg", "language.js", "search.js"):
         shutil.copy(HERE / name, out / name)
     search.write_index(
         out,
-        [*PAGES, *([("Dashboard", "dashboard/index.html")] if has_dashboard else [])],
+        [*PAGES, *([("Dashboard", "dashboard/index.html#/?lang=en")] if has_dashboard else [])],
         marts,
         artifacts.other_models(mart_names),
         documents,
@@ -246,6 +248,7 @@ class _Writer:
             "moment": _moment,
             "number": _number,
             "size": _size,
+            "breakable": _breakable,
         }
         self._environment.globals.update(shared)
         self.paths: list[str] = []
@@ -328,7 +331,13 @@ def _number(value: int) -> str:
 
 
 def _size(value: int) -> str:
-    return f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{max(1, round(value / 1e3))} kB"
+    text = f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{max(1, round(value / 1e3))} kB"
+    return text.replace(" ", "\u00a0")
+
+
+def _breakable(name: str) -> Markup:
+    """A name in snake case that may go on in the next line after each underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _grouped(pages: list[MartPage]) -> list[tuple[str, list[MartPage]]]:
@@ -392,12 +401,12 @@ def _college_changes(connection: Connection, artifacts: Artifacts) -> list[dict[
     return [
         dict(zip(names, row, strict=True))
         for row in connection.rows(
-            "select events.school_year, colleges.college_name, events.change_type,"  # noqa: S608
+            "select events.school_year, colleges.display_name, events.change_type,"  # noqa: S608
             " events.from_value, events.to_value, events.moved_m"
             f" from {relation('fct_college_change')} as events"
             f" left join {relation('dim_college')} as colleges"
             " on events.college_id = colleges.college_id"
-            " order by events.school_year desc, colleges.college_name, events.change_type"
+            " order by events.school_year desc, colleges.display_name, events.change_type"
         )
     ]
 

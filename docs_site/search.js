@@ -9,6 +9,8 @@
   const MOST = 12;
   // Names before words of explanation; of equals, the kinds in this order.
   const KINDS = ["page", "table", "collège", "column", "document", "model"];
+  const { lang, dataset } = document.documentElement;
+  const kindNames = lang === "fr" ? { column: "colonne", model: "modèle" } : {};
   let index;
   let active = -1;
 
@@ -63,11 +65,11 @@
         item.id = `found-${i}`;
         item.setAttribute("role", "option");
         const link = document.createElement("a");
-        link.href = root + href;
+        link.href = root + href.replace(/lang=en$/, `lang=${dataset.language ?? lang}`);
         link.tabIndex = -1;
         const label = document.createElement("span");
         label.className = "kind";
-        label.textContent = kind;
+        label.textContent = kindNames[kind] ?? kind;
         const title = document.createElement("strong");
         title.textContent = name;
         link.append(label, " ", title);

@@ -69,7 +69,7 @@ def write_index(
             for anchor, heading in _HEADING.findall(str(content))
         ]
     entries += [
-        ("collège", name, place, f"dashboard/index.html#/college/{college_id}")
+        ("collège", name, place, f"dashboard/index.html#/college/{college_id}?lang=en")
         for college_id, name, place in colleges
     ]
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -78,11 +78,15 @@ def write_index(
 
 
 def colleges_of(connection: Connection, relation: str) -> list[tuple[str, str, str]]:
-    """Id, name and arrondissement of every collège."""
+    """Id, name as people write it, and arrondissement of every collège."""
     return [
-        (college_id, name, f"{number}e arrondissement" if number else "")
+        (
+            college_id,
+            name,
+            f"{number}{'er' if number == 1 else 'e'} arrondissement" if number else "",
+        )
         for college_id, name, number in connection.rows(
-            f"select college_id, college_name, arrondissement_number from {relation} order by 2"  # noqa: S608
+            f"select college_id, display_name, arrondissement_number from {relation} order by 2"  # noqa: S608
         )
     ]
 

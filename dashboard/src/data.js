@@ -195,13 +195,14 @@ function unpackedTable({ columns, codes, rows }) {
   );
 }
 
-// "17-18" for "2017-2018", where there is little room.
 // Whether the document says something there: a column may be null, a row may lack it.
 export const isGiven = (value) => value !== null && value !== undefined;
 
+// "17-18" for "2017-2018", where there is little room.
 export const shortYear = (schoolYear) => schoolYear.replace(/\d\d(\d\d)-\d\d(\d\d)/, "$1-$2");
 
-export const recordParts = (recordKey) => JSON.parse(recordKey).map(String);
+// What a record's key says, without the fields that the portal left empty.
+export const recordParts = (recordKey) => JSON.parse(recordKey).filter(isGiven).map(String);
 
 function describeYears({ school_years, college_school_years, results, social_positions }) {
   const places = group(college_school_years, "school_year");

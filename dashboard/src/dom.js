@@ -22,6 +22,10 @@ export function fill(element, ...children) {
 const flat = (children) =>
   children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 
+// A text whose school years do not break at their hyphen.
+export const keepYears = (text) =>
+  text.split(/(\d{4}-\d{4})/).map((part, index) => (index % 2 ? h("span", { class: "nowrap" }, part) : part));
+
 // For searching and sorting: no accents, no case, punctuation as spaces.
 export function folded(text) {
   return String(text ?? "")

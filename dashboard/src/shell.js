@@ -105,7 +105,11 @@ function footer(context) {
     store.isSynthetic && h("p", {}, h("strong", {}, t("page.synthetic")), " ", t("page.synthetic_text")),
     h("h2", {}, t("provenance.source")),
     list,
-    store.document.docs_url && h("p", {}, h("a", { href: store.document.docs_url }, t("page.docs"))),
+    store.document.docs_url && h("p", {}, h("a", { href: docsAddress(context) }, t("page.docs"))),
     h("p", { class: "muted" }, t("provenance.exported", { date: context.date(store.document.exported_at) })),
   );
 }
+
+// The site's first page is in both languages.
+const docsAddress = ({ language, store: { document } }) =>
+  document.docs_url.replace(/index\.html$/, language === "en" ? "en/index.html" : "index.html?lang=fr");

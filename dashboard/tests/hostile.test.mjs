@@ -302,6 +302,35 @@ test("why a school year is not counted is told in words; what names no record is
   });
 });
 
+test("a collège of doubtful identity is told by the other's name, in the table and in the file", async () => {
+  const document = JSON.parse(original);
+  const [one, other] = document.colleges;
+  document.anomalies = ["contested", "other_uai", "name_of_another"].map((why) => ({
+    kind: "identity_in_doubt",
+    dataset: "etablissements-scolaires-colleges",
+    record_key: null,
+    college_id: one.college_id,
+    school_year: null,
+    published_value: one.college_name,
+    contradicting_value: `${other.college_name} (${why}, ${other.college_id})`,
+    is_withdrawn: false,
+    first_extracted_at: null,
+    last_extracted_at: null,
+  }));
+  await onDocument(
+    document,
+    async (page) => {
+      await visit(page, "#/anomalies", "anomalies");
+      const file = await download(page, page.locator("#anomalies-table .downloads button").first());
+      for (const text of [await page.locator("#anomalies-table tbody").innerText(), file.text]) {
+        assert.ok(plain(text).includes(`${other.display_name} portait ce nom l’année précédente`), text);
+        assert.ok(!/contested|other_uai|\bc[0-9a-f]{12}\b/.test(text), text);
+      }
+    },
+    { acceptDownloads: true },
+  );
+});
+
 test("a collège that closed before the first results says so, not that it lacks an identifier", async () => {
   const document = JSON.parse(original);
   const first = document.results.map((row) => row.school_year).sort()[0];

@@ -1,11 +1,15 @@
 // What needs no browser: the address, folding, files, languages.
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import { breakYears, parisPoints } from "../src/components/over-time.js";
 import { Store } from "../src/data.js";
 import { folded, matches } from "../src/dom.js";
 import { csvMetadata, fileName, toCsv, toGeoJson } from "../src/files.js";
 import { chosenLanguage, createLanguage, LANGUAGES } from "../src/i18n/index.js";
+import { innerPoint } from "../src/geometry.js";
 import { measure } from "../src/measures.js";
 import { format, linkTo, parse } from "../src/state.js";
 
@@ -56,8 +60,29 @@ test("searching knows neither accents nor case nor order", () => {
   assert.ok(!matches(folded("HELENE"), "helenes"));
 });
 
-test("both languages say everything", () => {
+test("both languages say everything, and nothing that no view asks for", () => {
   assert.deepEqual(Object.keys(LANGUAGES.fr).sort(), Object.keys(LANGUAGES.en).sort());
+  const folder = fileURLToPath(new URL("../src", import.meta.url));
+  const source = readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith(".js") && !/i18n.(fr|en)\.js$/.test(name))
+    .map((name) => readFileSync(join(folder, name), "utf8"))
+    .join("\n");
+  const literal = [...source.matchAll(/\bt\("([^"]+)"/g)].map(([, key]) => key);
+  assert.deepEqual(
+    literal.filter((key) => !(key in LANGUAGES.fr)),
+    [],
+  );
+  // Keys that are put together: `reason.${reason}`, `${table}.title`.
+  const composed = [...source.matchAll(/`(\w*)((?:[\w.]|\$\{[^}]*\})+)`/g)]
+    .map(([text]) => text.slice(1, -1))
+    .filter((text) => text.includes(".") && text.includes("${"))
+    .map((text) => new RegExp(`^${text.replaceAll(".", "\\.").replace(/\$\{[^}]*\}/g, "[\\w.]+")}$`));
+  assert.deepEqual(
+    Object.keys(LANGUAGES.fr).filter(
+      (key) => !source.includes(`"${key}"`) && !composed.some((pattern) => pattern.test(key)),
+    ),
+    [],
+  );
   const holes = (text) =>
     JSON.stringify(text)
       .match(/\{\w+\}/g)
@@ -214,4 +239,26 @@ test("a curve of the social position is cut where another series begins, no othe
   assert.deepEqual(series, ["ap2022", "ap2023"]);
   assert.deepEqual(breakYears(store, measure("ips")), ["2023-2024"]);
   assert.deepEqual(breakYears(store, measure("success")), []);
+});
+
+test("the label of an outline stands well inside it, a wood at its end or not", () => {
+  // A square, and a long arm to its east that draws the centroid out of it.
+  const ring = [
+    [2.0, 48.0],
+    [2.2, 48.0],
+    [2.2, 48.09],
+    [3.0, 48.09],
+    [3.0, 48.11],
+    [2.2, 48.11],
+    [2.2, 48.2],
+    [2.0, 48.2],
+    [2.0, 48.0],
+  ];
+  for (const outline of [
+    { type: "Polygon", coordinates: [ring] },
+    { type: "MultiPolygon", coordinates: [[ring], [ring.slice(0, 3)]] },
+  ]) {
+    const [x, y] = innerPoint(outline);
+    assert.ok(x > 2.02 && x < 2.18 && y > 48.02 && y < 48.18, `${x}, ${y}`);
+  }
 });

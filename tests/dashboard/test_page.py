@@ -40,10 +40,14 @@ def test_what_needs_no_browser(node: None) -> None:
 
 
 @pytest.mark.parametrize("states", ["sample", "real"])
-def test_every_view(site: Path, chromium: str, states: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("name", ["page", "grid"])
+def test_every_view(
+    site: Path, chromium: str, name: str, states: str, request: pytest.FixtureRequest
+) -> None:
+    """What each does, and each at every width, in both languages, light and dark."""
     built: Built = request.getfixturevalue(states)
     node_test(
-        "page",
+        name,
         DASHBOARD_SITE=str(site),
         DASHBOARD_DOCUMENT=str(built.document),
         CHROMIUM=chromium,

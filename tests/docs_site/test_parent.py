@@ -11,6 +11,7 @@ from ingestion.settings import Settings
 from ingestion.warehouse import open_warehouse
 from tests.dashboard.conftest import Built, page, real
 from tests.docs_site.conftest import Site
+from tests.docs_site.numbers import assert_numbers
 from tests.docs_site.test_site import in_browser, render
 from which.address import read_address
 from which.answer import Map, find
@@ -43,3 +44,9 @@ def test_from_the_first_page_to_the_answer_in_two_actions(
         ADDRESS=ADDRESS,
         COLLEGES="|".join(displayed[college["college_id"]] for college in told.colleges),
     )
+    # The same pages once more: what they show of the recorded states, at every width.
+    recorded = Site(tmp_path / "site", real.home.path, site.target_path)
+    artifacts = recorded.artifacts()
+    marts = recorded.marts(artifacts)
+    assert_numbers(recorded.out, real.home.path / "warehouse.duckdb", artifacts, marts)
+    in_browser("grid", recorded.out, chromium, IS_SYNTHETIC="0", PAGES="kinds")

@@ -27,6 +27,7 @@ from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.browser import run
 from tests.docs_site.conftest import Site
+from tests.docs_site.numbers import assert_numbers
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -50,11 +51,24 @@ def test_every_page(site: Site, node: None, chromium: str) -> None:
     in_browser("site", site.out, chromium, DOCS_MANIFEST=str(manifest))
 
 
+def test_every_page_at_every_width(site: Site, node: None, chromium: str) -> None:
+    """Light and dark; on the recorded states in `test_parent`."""
+    in_browser("grid", site.out, chromium, IS_SYNTHETIC="1", PAGES="all")
+
+
+def test_every_number_is_the_warehouses(site: Site) -> None:
+    artifacts = site.artifacts()
+    marts = site.marts(artifacts)
+    assert_numbers(site.out, site.home / "warehouse.duckdb", artifacts, marts)
+
+
 def test_hostile_text_stays_text(site: Site, node: None, chromium: str, tmp_path: Path) -> None:
     shutil.copytree(site.target_path, tmp_path / "target")
     shutil.copy(site.home / "warehouse.duckdb", tmp_path)
     with closing(duckdb.connect(tmp_path / "warehouse.duckdb")) as database:
-        database.execute("update marts.dim_college set college_name = ?", [HOSTILE])
+        database.execute(
+            "update marts.dim_college set college_name = ?, display_name = ?", [HOSTILE] * 2
+        )
         database.execute("update marts.fct_college_change set from_value = ?", [HOSTILE])
         database.execute(
             "update marts.fct_portal_edit set record_key = ?, field = ?", [HOSTILE] * 2
@@ -370,13 +384,41 @@ def test_failures_come_first_and_a_late_source_is_badged(site: Site, tmp_path: P
     assert 'badge late">en retard' in (later.out / "index.html").read_text()
 
 
+def test_a_field_that_drifted_is_named(site: Site) -> None:
+    with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
+        (drift,) = database.sql(
+            "select drift from marts.fct_source_load where status = 'finished'"
+            " and dataset = 'fr-en-ips-colleges-ap2023' order by run_sequence desc limit 1"
+        ).fetchall()[0]
+    assert drift != "[]"
+    quality = (site.out / "quality" / "index.html").read_text()
+    for change in json.loads(drift):
+        assert f"{change['field']} no longer there" in quality
+    assert "configured to warn" not in quality
+
+
+def test_rows_that_cannot_be_asked_for_again_leave_the_message(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(site.target_path, tmp_path / "target")
+    shutil.copy(site.home / "warehouse.duckdb", tmp_path)
+    results = tmp_path / "target" / "run_results.json"
+    content = json.loads(results.read_text())
+    drifted = next(r for r in content["results"] if "fields_drifted" in r["unique_id"])
+    drifted |= {"compiled_code": "select * from marts.no_such_table", "message": "Got 2 results"}
+    results.write_text(json.dumps(content))
+    render(Site(tmp_path / "site", tmp_path, tmp_path / "target"))
+    assert "Got 2 results" in (tmp_path / "site" / "quality" / "index.html").read_text()
+    assert "The rows of fields_drifted are not shown" in caplog.text
+
+
 def test_coverage_comes_first_and_french_has_its_spaces(site: Site) -> None:
     with closing(duckdb.connect(site.home / "warehouse.duckdb", read_only=True)) as database:
         first, last = database.sql(
             "select min(school_year), max(school_year) from marts.fct_college_result"
         ).fetchall()[0]
     english = (site.out / "en" / "index.html").read_text()
-    assert f"{first} to <strong>{last}</strong>" in english
+    assert f'>{first}</span> to <strong class="year">{last}</strong>' in english
     french = (site.out / "index.html").read_text()
     text = re.sub(r"<[^>]*>", "", french.partition("<main")[2])
     assert not re.findall(r"\w [:;!?»]\s", text)
@@ -441,5 +483,6 @@ def test_a_dashboard_that_is_built_is_linked_and_left_alone(site: Site, tmp_path
     (out / "dashboard" / "index.html").write_text("here")
     render(replace(site, out=out))
     assert (out / "dashboard" / "index.html").read_text() == "here"
-    assert 'href="dashboard/index.html"' in (out / "index.html").read_text()
+    assert 'href="dashboard/index.html#/?lang=fr"' in (out / "index.html").read_text()
+    assert 'dashboard/index.html#/?lang=en"' in (out / "data" / "index.html").read_text()
     assert "dashboard/index.html" not in (site.out / "index.html").read_text()

@@ -1,7 +1,7 @@
 // The arrondissements, coloured by a figure of theirs. A click chooses one; buttons beside the map do the same.
 import * as Plot from "@observablehq/plot";
 import { fill } from "../dom.js";
-import { forProjection } from "../geometry.js";
+import { forProjection, innerPoint } from "../geometry.js";
 import { plainMarks } from "./marks.js";
 
 export function drawChoropleth(context, container, { valueOf, format, color, chosen, toggle, label }) {
@@ -11,7 +11,11 @@ export function drawChoropleth(context, container, { valueOf, format, color, cho
     .map((row) => ({
       type: "Feature",
       geometry: forProjection(row.boundary),
-      properties: { number: row.arrondissement_number, value: valueOf(row.arrondissement_number) },
+      properties: {
+        number: row.arrondissement_number,
+        value: valueOf(row.arrondissement_number),
+        label: labelPoint(row),
+      },
     }));
   if (features.length === 0) {
     fill(container);
@@ -38,23 +42,22 @@ export function drawChoropleth(context, container, { valueOf, format, color, cho
         features.filter(({ properties }) => chosen.includes(properties.number)),
         { stroke: "var(--mark)", strokeWidth: 4 },
       ),
-      Plot.text(
-        features,
-        Plot.centroid({
-          text: ({ properties }) =>
-            [
-              context.arrondissement(properties.number),
-              // On a phone the middle of the city has no room for values; the tables have them.
-              width >= 500 && (properties.value === null ? context.t("why.short") : format(properties.value)),
-            ]
-              .filter(Boolean)
-              .join("\n"),
-          fill: ink,
-          fontSize: width < 500 ? 8 : 11,
-          fontWeight: 600,
-          pointerEvents: "none",
-        }),
-      ),
+      Plot.text(features, {
+        x: ({ properties }) => properties.label[0],
+        y: ({ properties }) => properties.label[1],
+        text: ({ properties }) =>
+          [
+            context.arrondissement(properties.number),
+            // On a phone the middle of the city has no room for values; the tables have them.
+            width >= 500 && (properties.value === null ? context.t("why.short") : format(properties.value)),
+          ]
+            .filter(Boolean)
+            .join("\n"),
+        fill: ink,
+        fontSize: width < 500 ? 8 : 11,
+        fontWeight: 600,
+        pointerEvents: "none",
+      }),
     ],
   });
   plainMarks(svg);
@@ -75,6 +78,13 @@ export function drawChoropleth(context, container, { valueOf, format, color, cho
   });
   fill(container, svg);
   return svg;
+}
+
+const labelPoints = new WeakMap();
+
+function labelPoint(row) {
+  if (!labelPoints.has(row)) labelPoints.set(row, innerPoint(row.boundary));
+  return labelPoints.get(row);
 }
 
 // Dark letters on light colours and the other way round.

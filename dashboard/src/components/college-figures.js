@@ -8,14 +8,19 @@ import { rowOf } from "./over-time.js";
 
 export function collegeFigures(context, college) {
   const { t, store } = context;
-  const shown = MEASURES.filter((measure) => measure.id !== "nearest" && store.latest(measure));
+  const shown = MEASURES.filter((measure) => measure.id !== "nearest" && store.latest(measure)).map(
+    (measure) => {
+      const year = store.year(store.latest(measure));
+      const row = rowOf(store, college, year);
+      return { measure, year, row, value: measure.value(row) };
+    },
+  );
+  // Where nothing at all is published, the sections below say why.
+  if (shown.every(({ value }) => value === null)) return null;
   return h(
     "dl",
     { class: "tiles college-figures" },
-    shown.map((measure) => {
-      const year = store.year(store.latest(measure));
-      const row = rowOf(store, college, year);
-      const value = measure.value(row);
+    shown.map(({ measure, year, row, value }) => {
       const label = t(`measure.short.${measure.id}`);
       const paris = store.parisYear.get(year.school_year)?.[measure.paris] ?? null;
       return h(

@@ -22,7 +22,7 @@ export const frenchSpaces = (text) =>
 // A minus is longer than a hyphen; a unit stays with its number.
 const typographic = (text) => text.replace(/^-(?=\d)/, "\u2212");
 
-// What a language says: t("key", {n: 3}), and numbers, dates and ordinals in its manner.
+// What a language says: t(key, {n: 3}), and numbers, dates and ordinals in its manner.
 export function createLanguage(language) {
   const locale = LOCALES[language];
   const texts = LANGUAGES[language];
@@ -52,6 +52,7 @@ export function createLanguage(language) {
 
   const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
   const day = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone: "UTC" });
+  const shortDay = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" });
 
   return {
     language,
@@ -73,6 +74,7 @@ export function createLanguage(language) {
       });
     },
     date: (moment) => day.format(new Date(moment)),
+    shortDate: (moment) => shortDay.format(new Date(moment)).replaceAll(" ", "\u00a0"),
     arrondissement: (value) => (value === null ? t("arrondissement.none") : ordinal(value, language)),
     collator: new Intl.Collator(locale, { sensitivity: "base", numeric: true }),
   };

@@ -23,6 +23,9 @@ const KINDS = [
 // Why a school year does not count, as rpt_college_record_not_counted has it.
 const REASONS = ["partial_school_year", "implausible_school_year", "unknown_label"];
 
+// Another collège that could be the same, as rpt_portal_anomaly writes it: its name, why, its identifier.
+const DOUBT = /^(.*) \((contested|other_uai|name_of_another|two_names_side_by_side), (c[0-9a-f]{12})\)$/;
+
 export function createView(context) {
   const { t, store } = context;
   const counts = Map.groupBy(store.document.anomalies, (row) => row.kind);
@@ -113,9 +116,20 @@ function anomalyTable(context) {
   const { t, store } = context;
   const source = new Map(store.document.sources.map((each) => [each.dataset, each]));
   const record = (row) => (row.record_key ? recordParts(row.record_key).join(" · ") : "");
+  // A school year does not break at its hyphen.
+  const recordElements = (row) =>
+    recordParts(row.record_key).flatMap((part, index) => [
+      index ? " · " : null,
+      /^\d{4}-\d{4}$/.test(part) ? h("span", { class: "nowrap" }, part) : part,
+    ]);
   const day = (moment) => (moment ? moment.slice(0, 10) : null);
   const rank = (row) => String(KINDS.indexOf(row.kind)).padStart(2, "0");
-  const isReason = (row) => REASONS.includes(row.contradicting_value);
+  // A reason in words, another collège by its name; a value of the portal as it is.
+  const contradicting = ({ kind, contradicting_value: text }) => {
+    if (REASONS.includes(text)) return t(`reason.${text}`);
+    const [, name, why, id] = (kind === "identity_in_doubt" && DOUBT.exec(text)) || [];
+    return why ? t(`doubt.${why}`, { name: store.college.get(id)?.display_name ?? name }) : text;
+  };
   // The portal's table, narrowed to the records that say the first part of the key.
   const address = (row) =>
     row.record_key &&
@@ -143,10 +157,13 @@ function anomalyTable(context) {
         key: "record",
         label: t("column.record"),
         value: record,
-        cell: (row) =>
-          row.record_key && !store.isSynthetic && !row.is_withdrawn
-            ? h("a", { href: address(row), rel: "external noopener" }, record(row))
-            : record(row),
+        cell(row) {
+          if (!row.record_key) return null;
+          const content = recordElements(row);
+          return store.isSynthetic || row.is_withdrawn
+            ? content
+            : h("a", { href: address(row), rel: "external noopener" }, content);
+        },
       },
       { key: "school_year", label: t("column.school_year"), value: (row) => row.school_year },
       {
@@ -168,9 +185,8 @@ function anomalyTable(context) {
         key: "contradicting_value",
         label: t("anomalies.contradicts"),
         definition: "rpt_portal_anomaly.contradicting_value",
-        value: (row) => row.contradicting_value,
-        text: (row) =>
-          isReason(row) ? t(`reason.${row.contradicting_value}`) : context.value(row.contradicting_value),
+        value: contradicting,
+        text: (row) => context.value(contradicting(row)),
         isShown: (rows) => rows.some((row) => row.contradicting_value !== null),
       },
       {
@@ -178,6 +194,7 @@ function anomalyTable(context) {
         label: t("anomalies.first"),
         definition: "rpt_portal_anomaly.first_extracted_at",
         value: (row) => day(row.first_extracted_at),
+        text: (row) => (row.first_extracted_at ? context.shortDate(row.first_extracted_at) : ""),
       },
       {
         key: "last_extracted",
@@ -186,7 +203,9 @@ function anomalyTable(context) {
         value: (row) => day(row.last_extracted_at),
         text: (row) =>
           row.last_extracted_at
-            ? t(row.is_withdrawn ? "anomalies.gone" : "anomalies.still", { date: day(row.last_extracted_at) })
+            ? t(row.is_withdrawn ? "anomalies.gone" : "anomalies.still", {
+                date: context.shortDate(row.last_extracted_at),
+              })
             : "",
       },
     ],

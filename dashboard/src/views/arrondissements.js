@@ -9,7 +9,7 @@ import { measureLegend } from "../components/map-legend.js";
 import { breakYears, meanPoints, parisPoints } from "../components/over-time.js";
 import { createTable } from "../components/table.js";
 import { isGiven } from "../data.js";
-import { fill, h } from "../dom.js";
+import { fill, h, keepYears } from "../dom.js";
 import { MEASURES } from "../measures.js";
 import { ARRONDISSEMENT_FIGURES, figureColumns } from "./overview.js";
 
@@ -105,7 +105,7 @@ export function createView(context) {
         .map((row) => row[chosenMeasure.paris])
         .filter(isGiven);
       const color = ramp(chosenMeasure, values.length ? [Math.min(...values), Math.max(...values)] : [0, 1]);
-      mapTitle.textContent = t("map.of", { measure: name, year: schoolYear });
+      fill(mapTitle, keepYears(t("map.of", { measure: name, year: schoolYear })));
       fill(legend, measureLegend(context, chosenMeasure, schoolYear, color));
       const svg = drawChoropleth(context, map, {
         valueOf,

@@ -9,7 +9,7 @@ import { drawMap } from "../components/map.js";
 import { readZoom } from "../components/map-zoom.js";
 import { resultSection, socialSection } from "../components/over-time.js";
 import { recordParts } from "../data.js";
-import { fill, h } from "../dom.js";
+import { fill, h, keepYears } from "../dom.js";
 import { MEASURES } from "../measures.js";
 
 const NEIGHBOURS = 5;
@@ -73,7 +73,7 @@ export function createView(context, id) {
       const wanted = context.year() ?? store.latestYear;
       const schoolYear = held.some((each) => each.school_year === wanted) ? wanted : held.at(-1).school_year;
       year.update(schoolYear);
-      placeTitle.textContent = t("college.place", { year: schoolYear });
+      fill(placeTitle, keepYears(t("college.place", { year: schoolYear })));
       const row = store.row(college, schoolYear);
       const near = store
         .nearest(id, schoolYear, NEIGHBOURS)
@@ -191,7 +191,7 @@ function neighbourList(context, row) {
   const nearest = store.nearest(row.college_id, row.school_year, NEIGHBOURS);
   const within = row.colleges_within_1_km;
   return [
-    h("h2", {}, t("college.neighbours", { year: row.school_year })),
+    h("h2", {}, keepYears(t("college.neighbours", { year: row.school_year }))),
     h(
       "p",
       { class: "muted note" },

@@ -4,7 +4,7 @@ import { defined } from "../components/definition.js";
 import { collegeLink, measured, missing, withReasons } from "../components/figures.js";
 import { chartOf, rowOf } from "../components/over-time.js";
 import { collegeSearch, hitText } from "../components/search.js";
-import { fill, h } from "../dom.js";
+import { fill, h, keepYears } from "../dom.js";
 import { MEASURES, measure as measureOf } from "../measures.js";
 
 const MOST = 4;
@@ -100,13 +100,13 @@ function comparison(context, colleges, schoolYear) {
     h(
       "section",
       { class: "card" },
-      h("h2", {}, t("compare.table", { year })),
+      h("h2", {}, keepYears(t("compare.table", { year }))),
       sideBySide(context, colleges, schoolYear),
     ),
     h(
       "section",
       { class: "card" },
-      h("h2", {}, t("compare.distances", { year: listYear })),
+      h("h2", {}, keepYears(t("compare.distances", { year: listYear }))),
       between(context, colleges, listYear),
     ),
     h(

@@ -3,7 +3,7 @@ import { arrondissementSelect, resetButton, yearNote, yearSlider } from "../comp
 import { collegeLink } from "../components/figures.js";
 import { createTable } from "../components/table.js";
 import { tiles } from "../components/tiles.js";
-import { fill, h } from "../dom.js";
+import { fill, h, keepYears } from "../dom.js";
 
 export function createView(context) {
   const { t, store } = context;
@@ -39,7 +39,7 @@ export function createView(context) {
       arrondissement.update(state.params.arr);
       fill(notes, yearNote(context, store.year(schoolYear)));
       fill(figures, tiles(context, schoolYear, chosen));
-      title.textContent = t("distances.title", { year: schoolYear });
+      fill(title, keepYears(t("distances.title", { year: schoolYear })));
       table.update(title.textContent, pairRows(store, schoolYear, chosen));
     },
     print: table.print,

@@ -6,7 +6,7 @@ import { drawMap } from "../components/map.js";
 import { readZoom } from "../components/map-zoom.js";
 import { createTable } from "../components/table.js";
 import { tiles } from "../components/tiles.js";
-import { fill, h } from "../dom.js";
+import { fill, h, keepYears } from "../dom.js";
 import { MEASURES } from "../measures.js";
 
 const TABLES = ["colleges", "college_school_years", "neighbourhoods", "results", "social_positions"];
@@ -91,7 +91,7 @@ export function createView(context) {
       fill(figures, tiles(context, schoolYear, chosen));
       const shownYear = schoolYear ?? store.latest(chosenMeasure) ?? store.latestYear;
       const label = t("map.of", { measure: t(`measure.${chosenMeasure.id}`), year: shownYear });
-      titles.map.textContent = label;
+      fill(titles.map, keepYears(label));
       fill(
         legend,
         drawMap(context, map, {
@@ -113,8 +113,11 @@ export function createView(context) {
           key: () => [scaleText(context, chosenMeasure, rows)],
         }),
       );
-      const title = (table) =>
-        (titles[table].textContent = t(`${table}.title`, { year: schoolYear ?? t("year.latest_in_title") }));
+      const title = (table) => {
+        const text = t(`${table}.title`, { year: schoolYear ?? t("year.latest_in_title") });
+        fill(titles[table], keepYears(text));
+        return text;
+      };
       colleges.update(title("colleges"), rows);
       arrondissements.update(
         title("arrondissements"),
