@@ -401,12 +401,14 @@ for (const [lang, options] of Object.entries(RUNS)) {
     }
   });
 
-  onPage("the sources: how many records are held of each", async (page) => {
+  onPage("the sources: which years each covers, how many records are held of it", async (page) => {
     const cells = await cellsOf(page, "main tbody tr");
     document.sources.forEach(({ dataset }, place) => {
       const held = sql.sources[dataset];
-      if (held === undefined) assert.equal(cells[place].at(-1), "", dataset);
-      else same(cells[place].at(-1), "count", held, dataset);
+      if (!held) return assert.equal(cells[place].at(-1), "", dataset);
+      const { first_school_year: first, last_school_year: last } = held;
+      assert.equal(cells[place][1], first ? t("sources.span", { first, last }) : "–", dataset);
+      return same(cells[place].at(-1), "count", held.rows_present, dataset);
     });
   });
 }

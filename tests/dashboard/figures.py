@@ -203,10 +203,11 @@ SECTORS = """
 ANOMALY_COUNTS = "select kind, count(*) as n from marts.rpt_portal_anomaly group by kind"
 # The latest load of each dataset that ended well.
 HELD = """
-    select dataset, rows_present
-    from marts.fct_source_load
+    select loads.dataset, rows_present, first_school_year, last_school_year
+    from marts.fct_source_load as loads
+    left join marts.rpt_source_coverage as coverage on loads.dataset = coverage.dataset
     where status = 'finished'
-    qualify row_number() over (partition by dataset order by run_sequence desc) = 1
+    qualify row_number() over (partition by loads.dataset order by run_sequence desc) = 1
 """
 
 Row = dict[str, Any]
@@ -246,7 +247,7 @@ def expected(database: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         },
         "colleges": _colleges(rows, paris, latest),
         "anomalies": {row["kind"]: row["n"] for row in rows(ANOMALY_COUNTS)},
-        "sources": {row["dataset"]: row["rows_present"] for row in rows(HELD)},
+        "sources": {row["dataset"]: row for row in rows(HELD)},
     }
 
 
