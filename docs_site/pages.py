@@ -44,8 +44,11 @@ PAGES = (
     ("Data: all tables", "data/index.html"),
     ("Quality", "quality/index.html"),
     ("Data changelog", "changelog/index.html"),
-    ("Column lineage", "lineage/index.html"),
-    ("dbt docs", "dbt/index.html"),
+    (
+        "Column lineage",
+        "lineage/index.html?model=model.paris_colleges.dim_college&parents=1&children=1",
+    ),
+    ("dbt docs", "dbt/index.html#!/model/model.paris_colleges.dim_college"),
 )
 """Title and path of the pages that search finds by their title alone."""
 OTHER_MARTS = "Others"

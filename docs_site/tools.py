@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 900
 _SCRIPT = re.compile(r"<script[^>]*>(.*?)</script", re.DOTALL | re.IGNORECASE)
+WAY_BACK = (
+    '<a href="../en/index.html" target="_self" style="position:fixed;left:50%;bottom:8px;'
+    "transform:translateX(-50%);z-index:9999;padding:4px 12px;border-radius:8px;background:#1a5fd0;"
+    'color:#fff;font:600 13px system-ui,sans-serif;text-decoration:none">← paris-colleges</a>'
+)
 COLIBRI = PROJECT_DIR / ".venv-artifacts" / "bin" / "colibri"
 
 
@@ -77,7 +82,7 @@ def dbt_page(docs: Path, out: Path) -> None:
         # Within JSON, < stands in strings only.
         page = page.replace(placeholder, content.replace("<", "\\u003c"))
     out.mkdir(parents=True, exist_ok=True)
-    (out / "index.html").write_text(_sealed(page), encoding="utf-8")
+    (out / "index.html").write_text(_with_way_back(_sealed(page)), encoding="utf-8")
 
 
 def column_lineage(docs: Path, out: Path) -> Path:
@@ -115,7 +120,7 @@ def column_lineage(docs: Path, out: Path) -> Path:
         )
     page = (working / "index.html").read_text(encoding="utf-8")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "index.html").write_text(_sealed(page), encoding="utf-8")
+    (out / "index.html").write_text(_with_way_back(_sealed(page)), encoding="utf-8")
     return working / "colibri-manifest.json"
 
 
@@ -137,6 +142,12 @@ def _sealed(page: str) -> str:
     )
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     return page.replace("<head>", f"<head>{meta}", 1)
+
+
+def _with_way_back(page: str) -> str:
+    """The page, with a link to the site's first page over its lower edge."""
+    before, end, after = page.rpartition("</body>")
+    return f"{before}{WAY_BACK}{end}{after}" if end else page + WAY_BACK
 
 
 def read_json(path: Path) -> dict[str, object]:

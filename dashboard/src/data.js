@@ -167,6 +167,20 @@ export class Store {
     );
   }
 
+  // The first and the last school year that the document has of a dataset; nothing where it has none.
+  coverage(dataset) {
+    const { college_school_years, sectors, results, social_positions } = this.document;
+    const rows = {
+      "etablissements-scolaires-colleges": college_school_years,
+      "secteurs-scolaires-colleges": sectors,
+      "fr-en-indicateurs-valeur-ajoutee-colleges": results,
+      "fr-en-ips-colleges-ap2022": social_positions.filter((row) => row.series === "ap2022"),
+      "fr-en-ips-colleges-ap2023": social_positions.filter((row) => row.series === "ap2023"),
+    }[dataset];
+    const years = [...new Set((rows ?? []).map((row) => row.school_year))].sort();
+    return years.length ? [years[0], years.at(-1)] : [];
+  }
+
   // The datasets some tables of the document descend from.
   sources(tables) {
     const wanted = new Set(tables.flatMap((table) => this.document.table_datasets[table]));

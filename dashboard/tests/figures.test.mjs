@@ -202,6 +202,52 @@ for (const [lang, options] of Object.entries(RUNS)) {
     }
   });
 
+  onPage("the sectors: what each is coloured by, and the figures of an answer", async (page) => {
+    for (const [measure, values] of Object.entries(sql.sectors)) {
+      await visit(page, `#/sector?lang=${lang}&measure=${measure}`, "sector");
+      await page.waitForFunction(
+        (name) =>
+          window.document.querySelector(".map.sectors svg")?.getAttribute("aria-label").includes(name),
+        language.t(`measure.${measure}`),
+      );
+      const drawn = await page
+        .locator(".map .sector")
+        .evaluateAll((all) => all.map((path) => [path.dataset.sector, path.firstChild.textContent]));
+      const told = new Map(drawn);
+      for (const [sector, [format, value]] of Object.entries(values)) {
+        const text = plain(told.get(sector));
+        assert.ok(
+          text.replace(/ \(.*\)$/, "").endsWith(shown(format, value)),
+          `${sector} ${measure}: ${text}`,
+        );
+      }
+    }
+    // A tap on a sector that is where its middle is.
+    const point = await page.evaluate(() => {
+      const map = window.document.querySelector(".map.sectors");
+      map.scrollIntoView({ block: "center" });
+      for (const path of map.querySelectorAll(".sector")) {
+        const { x, y, width, height } = path.getBoundingClientRect();
+        const middle = [x + width / 2, y + height / 2];
+        if (window.document.elementFromPoint(...middle) === path) return middle;
+      }
+      throw new Error("no sector to tap");
+    });
+    await page.mouse.click(...point);
+    await page.waitForSelector('.view[data-answered="found"]');
+    const ids = await page
+      .locator(".answer h2 a")
+      .evaluateAll((links) => links.map((link) => link.hash.match(/c[0-9a-f]{12}/)[0]));
+    const tiles = (await page.locator(".answer .tile dd").allTextContents()).map(plain);
+    const figures = ids.flatMap((id) =>
+      ["success", "value_added", "mentions", "ips"].map((measure) => sql.colleges[id].tiles[measure]),
+    );
+    assert.equal(tiles.length, figures.length);
+    figures.forEach(([format, value], place) =>
+      assert.equal(tiles[place].replace(/ \(.*\)$/, ""), shown(format, value), `answer, figure ${place}`),
+    );
+  });
+
   onPage("the distances: every pair in the file, the nearest and the farthest on the page", async (page) => {
     for (const [year, pairs] of Object.entries(sql.distances)) {
       await visit(page, `#/map?lang=${lang}`, "map");
@@ -355,12 +401,14 @@ for (const [lang, options] of Object.entries(RUNS)) {
     }
   });
 
-  onPage("the sources: how many records are held of each", async (page) => {
+  onPage("the sources: which years each covers, how many records are held of it", async (page) => {
     const cells = await cellsOf(page, "main tbody tr");
     document.sources.forEach(({ dataset }, place) => {
       const held = sql.sources[dataset];
-      if (held === undefined) assert.equal(cells[place].at(-1), "", dataset);
-      else same(cells[place].at(-1), "count", held, dataset);
+      if (!held) return assert.equal(cells[place].at(-1), "", dataset);
+      const { first_school_year: first, last_school_year: last } = held;
+      assert.equal(cells[place][1], first ? t("sources.span", { first, last }) : "–", dataset);
+      return same(cells[place].at(-1), "count", held.rows_present, dataset);
     });
   });
 }

@@ -165,13 +165,49 @@ NEAR = """
             and last_lists.school_year = both_ways.school_year
     order by last_lists.college_id, distance_km
 """
+# Of the latest outlines: the sectors of one collège alone, and each measure of the same school year
+# or, where that has none, of the latest that has.
+SECTORS = """
+    with outlines as (
+        select max(school_year) as school_year
+        from marts.fct_sector_school_year
+        where boundary_geojson is not null
+    ),
+    of_one as (
+        select bridge.sector_name, any_value(bridge.college_id) as college_id
+        from marts.bridge_sector_college as bridge
+        inner join marts.fct_sector_school_year as sectors
+            on bridge.sector_name = sectors.sector_name
+                and bridge.school_year = sectors.school_year
+        where
+            bridge.school_year = (select school_year from outlines)
+            and sectors.boundary_geojson is not null
+        group by bridge.sector_name
+        having count(*) = 1 and bool_and(sectors.colleges_named = 1)
+    )
+    select
+        of_one.sector_name, results.success_rate_pct,
+        results.success_rate_value_added_points, positions.ips
+    from of_one
+    left join marts.fct_college_result as results
+        on of_one.college_id = results.college_id and results.school_year = (
+            select school_year from marts.fct_college_result
+            order by school_year <> (select school_year from outlines), school_year desc limit 1
+        )
+    left join marts.fct_college_social_position as positions
+        on of_one.college_id = positions.college_id and positions.school_year = (
+            select school_year from marts.fct_college_social_position
+            order by school_year <> (select school_year from outlines), school_year desc limit 1
+        )
+"""
 ANOMALY_COUNTS = "select kind, count(*) as n from marts.rpt_portal_anomaly group by kind"
 # The latest load of each dataset that ended well.
 HELD = """
-    select dataset, rows_present
-    from marts.fct_source_load
+    select loads.dataset, rows_present, first_school_year, last_school_year
+    from marts.fct_source_load as loads
+    left join marts.rpt_source_coverage as coverage on loads.dataset = coverage.dataset
     where status = 'finished'
-    qualify row_number() over (partition by dataset order by run_sequence desc) = 1
+    qualify row_number() over (partition by loads.dataset order by run_sequence desc) = 1
 """
 
 Row = dict[str, Any]
@@ -204,9 +240,14 @@ def expected(database: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             for year in (None, latest["results"])
             for colleges in (slice(0, 4), slice(4, 7))
         ],
+        "sectors": {
+            measure: {row["sector_name"]: (form, row[column]) for row in rows(SECTORS)}
+            for measure in ("success", "value_added", "ips")
+            for column, form, *_ in [MEASURES[measure]]
+        },
         "colleges": _colleges(rows, paris, latest),
         "anomalies": {row["kind"]: row["n"] for row in rows(ANOMALY_COUNTS)},
-        "sources": {row["dataset"]: row["rows_present"] for row in rows(HELD)},
+        "sources": {row["dataset"]: row for row in rows(HELD)},
     }
 
 

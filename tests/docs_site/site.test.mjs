@@ -159,6 +159,8 @@ for (const [name, follow, shows] of [
         await opened.page.click(follow);
         await opened.page.waitForSelector(shows);
         await opened.page.waitForTimeout(2000); // a tracker would have its say by now
+        await opened.page.click("text=← paris-colleges");
+        await opened.page.waitForURL(/\/en\/index\.html$/);
         const serious = opened.complaints.filter((text) => /^(remote|dialog)/.test(text));
         assert.deepEqual(serious, []);
       } finally {

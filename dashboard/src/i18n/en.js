@@ -309,6 +309,8 @@ export default {
   "sources.intro": "What the page shows comes from these open datasets, kept in all their versions.",
   "sources.table": "Datasets",
   "sources.title_column": "Dataset",
+  "sources.covers": "Covers",
+  "sources.span": "{first} to {last}",
   "sources.publisher": "Publisher",
   "sources.licence": "Licence",
   "sources.extracted": "Extracted on",

@@ -313,6 +313,8 @@ export default {
     "Ce que la page montre vient des jeux de données ouverts suivants, gardés dans toutes leurs versions.",
   "sources.table": "Jeux de données",
   "sources.title_column": "Jeu de données",
+  "sources.covers": "Années couvertes",
+  "sources.span": "{first} à {last}",
   "sources.publisher": "Producteur",
   "sources.licence": "Licence",
   "sources.extracted": "Extrait le",

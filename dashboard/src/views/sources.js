@@ -1,6 +1,6 @@
 // Where everything comes from, under which terms, and what every figure means.
 import { definitionText } from "../components/definition.js";
-import { h } from "../dom.js";
+import { h, keepYears } from "../dom.js";
 
 const READING = ["null", "small", "breaks", "withdrawn"];
 
@@ -37,7 +37,11 @@ export function createView(context) {
 
 function sourceTable(context) {
   const { t, store } = context;
-  const head = ["title_column", "publisher", "licence", "extracted", "processed", "rows"];
+  const head = ["title_column", "covers", "processed", "extracted", "publisher", "licence", "rows"];
+  const span = ({ dataset }) => {
+    const [first, last] = store.coverage(dataset);
+    return first ? keepYears(t("sources.span", { first, last })) : "–";
+  };
   const moment = (value) =>
     value ? h("time", { datetime: value }, context.date(value)) : t("sources.never");
   return h(
@@ -70,10 +74,11 @@ function sourceTable(context) {
                 ? source.title
                 : h("a", { href: source.url, rel: "external noopener" }, source.title),
             ),
+            h("td", {}, span(source)),
+            h("td", {}, source.extracted_at ? moment(source.portal_data_processed_at) : ""),
+            h("td", {}, moment(source.extracted_at)),
             h("td", {}, source.publisher),
             h("td", {}, h("a", { href: source.licence_url, rel: "license noopener" }, source.licence)),
-            h("td", {}, moment(source.extracted_at)),
-            h("td", {}, source.extracted_at ? moment(source.portal_data_processed_at) : ""),
             h(
               "td",
               { class: "number" },
