@@ -159,8 +159,9 @@ class Puller:
         counts |= {"rows_received": spooled.rows, "rows_quarantined": spooled.rows - readable}
         counts["rows_withdrawn"] = len(missing)
         if is_changed := readable > counts["rows_unchanged"]:
-            wanted = rows.filter(np.isin(kinds, (NEW, CHANGED, RESTORED)))
-            self._send(entry, spooled, wanted.sort_by("line_number"))
+            # None of them is held as it came, so they rise by their numbers.
+            rows = rows.filter(np.isin(kinds, (NEW, CHANGED, RESTORED)))
+            self._send(entry, spooled, rows)
         # Tombstones, numbered on from the lines.
         blank = dict.fromkeys(("content_hash", "line_hash", "payload"))
         numbered = enumerate(missing, spooled.rows + 1)

@@ -100,16 +100,17 @@ def _parsed(
 
 
 def with_payload(path: Path, rows: pa.Table) -> Iterator[pa.Table]:
-    """Some rows of `read`, in the order of lines, each with its line as `payload` (large_string).
+    """Some rows of `read`, by rising number, each with its line as `payload` (large_string).
 
     Yields tables of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text.
     """
+    import numpy as np
     import pyarrow as pa
 
-    wanted = bytearray(rows["line_number"][-1].as_py() + 1)
-    for number in rows["line_number"].to_pylist():
-        wanted[number] = 1
-    chosen, place = compress(lines(path), wanted[1:]), 0
+    numbers = rows["line_number"].to_numpy()
+    is_wanted = np.zeros(numbers[-1], bool)
+    is_wanted[numbers - 1] = True
+    chosen, place = compress(lines(path), is_wanted.tobytes()), 0
     while batch := list(_bounded(chosen)):
         payload = pa.array(batch, pa.large_binary()).cast("large_string")  # parsed: it is UTF-8
         yield rows.slice(place, len(batch)).append_column("payload", payload)
