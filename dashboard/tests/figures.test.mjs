@@ -306,6 +306,8 @@ for (const [lang, options] of Object.entries(RUNS)) {
     for (const [kind, n] of Object.entries(sql.anomalies))
       same(plain(await page.locator(`.count[data-kind="${kind}"]`).textContent()), "count", n, kind);
     assert.equal(await page.locator(".count").count(), Object.keys(sql.anomalies).length);
+    await visit(page, `#/anomalies?lang=${lang}&kind=all`, "anomalies");
+    await sameFile(page, "anomalies", sql.anomaly_rows);
   });
 
   onPage("collèges side by side, and how far they are from each other", async (page) => {

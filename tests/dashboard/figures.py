@@ -116,6 +116,15 @@ EDITS = """
     from marts.fct_portal_edit as edits
     left join marts.dim_college as colleges on edits.college_id = colleges.college_id
 """
+# Reasons and other collèges are put into words by the page: only what is shown as it is.
+ANOMALIES = """
+    select
+        found.kind, found.dataset, found.school_year, colleges.display_name as college_name,
+        found.published_value, strftime(found.first_extracted_at, '%Y-%m-%d') as first_extracted,
+        strftime(found.last_extracted_at, '%Y-%m-%d') as last_extracted
+    from marts.rpt_portal_anomaly as found
+    left join marts.dim_college as colleges on found.college_id = colleges.college_id
+"""
 RESULTS = """
     select
         colleges.college_id, paris.school_year, results.candidates, results.success_rate_pct,
@@ -247,6 +256,7 @@ def expected(database: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         },
         "colleges": _colleges(rows, paris, latest),
         "anomalies": {row["kind"]: row["n"] for row in rows(ANOMALY_COUNTS)},
+        "anomaly_rows": rows(ANOMALIES),
         "sources": {row["dataset"]: row for row in rows(HELD)},
     }
 
