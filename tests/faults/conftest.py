@@ -182,12 +182,16 @@ class Store:
 
         A pull with such lines is pulled again by the next run: what came twice stands here once.
         """
-        found = set()
+        said = ("dataset", "line_number", "record_key", "reason", "detail", "size")
+        lines: dict[str, list[dict[str, Any]]] = {}
         with self.mongodb() as database:
-            for document in database["quarantine"].find():
-                said = ("dataset", "line_number", "record_key", "reason", "detail", "size")
-                digest = sha256(zlib.decompress(document["compressed"])).hexdigest()
-                found.add((*(document[name] for name in said), digest))
+            for document in database["quarantine"].find(sort=[("part", 1)]):
+                lines.setdefault(document["_id"].rpartition("/")[0], []).append(document)
+        found = set()
+        for parts in lines.values():
+            content = zlib.decompress(b"".join(part["compressed"] for part in parts))
+            digest = sha256(content).hexdigest()
+            found.add((*(parts[0][name] for name in said), len(parts), digest))
         return sorted(found, key=repr)
 
     def raw(self) -> dict[str, list[tuple[Any, ...]]]:

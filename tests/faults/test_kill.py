@@ -46,7 +46,7 @@ EXTRACT = (
     "before ledger: finished",
     "after ledger: finished",
     "after delete builds",
-    "after update builds",
+    "after insert builds",
     "after delete lease",
 )
 LOAD = (
