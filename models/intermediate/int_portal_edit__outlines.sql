@@ -29,19 +29,12 @@ shapes as (
     select
         {{ side_columns | join(',\n        ') }},
         field_name as field,
-        coalesce(
-            {{ json_text('field_value', 'geometry.type') }},
-            {{ json_text('field_value', 'type') }}
-        ) as geometry_type,
-        coalesce(
-            {{ json_text('field_value', 'geometry.coordinates') }},
-            {{ json_text('field_value', 'coordinates') }}
-        ) as coordinates
+        {{ geojson_part('field_value', 'type') }} as geometry_type,
+        {{ geojson_part('field_value', 'coordinates') }} as coordinates
     from {{ json_fields('held_payloads', side_columns, 'payload') }}
 
 ),
 
--- the coordinates of a point begin with a number, those of an outline do not
 outlines as (
 
     select
@@ -50,9 +43,7 @@ outlines as (
         {{ outline_text('geometry_type', 'coordinates') | indent(8) }} as outline_text,
         translate(coordinates, '[] ', '') as numbers
     from shapes
-    where
-        coordinates is not null
-        and {{ first_match('coordinates', '^[[] *[-0-9]') }} is null
+    where {{ is_outline('coordinates') }}
 
 ),
 

@@ -29,41 +29,30 @@ fields as (
         field_name as field,
         field_text as text_value,
         case
-            when left(field_text, 1) = '{'
-                then
-                    coalesce(
-                        {{ json_text('field_value', 'geometry.type') }},
-                        {{ json_text('field_value', 'type') }}
-                    )
+            when left(field_text, 1) = '{' then {{ geojson_part('field_value', 'type') }}
         end as geometry_type,
         case
-            when left(field_text, 1) = '{'
-                then
-                    coalesce(
-                        {{ json_text('field_value', 'geometry.coordinates') }},
-                        {{ json_text('field_value', 'coordinates') }}
-                    )
+            when left(field_text, 1) = '{' then {{ geojson_part('field_value', 'coordinates') }}
         end as coordinates
     from {{ json_fields('held_payloads', side_columns, 'payload') }}
     where field_name <> 'num_ligne'
 
 ),
 
--- An outline, whose coordinates do not begin with a number, is named here by its type and its
--- number of positions. Where both versions have one, int_portal_edit__outlines compares them.
+-- An outline is named here by its type and its number of positions. Where both versions have one,
+-- int_portal_edit__outlines compares them.
 apart as (
 
     select
         {{ side_columns | join(',\n        ') }},
         field,
         case
-            when coordinates is null or {{ first_match('coordinates', '^[[] *[-0-9]') }} is not null
-                then text_value
-            else {{ outline_text('geometry_type', 'coordinates') | indent(16) }}
+            when {{ is_outline('coordinates') | indent(12) }}
+                then {{ outline_text('geometry_type', 'coordinates') | indent(16) }}
+            else text_value
         end as text_value,
         geometry_type,
-        coordinates is not null
-        and {{ first_match('coordinates', '^[[] *[-0-9]') }} is null as is_outline
+        {{ is_outline('coordinates') | indent(4) }} as is_outline
     from fields
 
 ),
