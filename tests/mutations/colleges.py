@@ -24,6 +24,7 @@ CONFLICTS = (
     "select conflict_type, college_name, other_college_name"
     " from marts.rpt_college_identity_conflict order by all"
 )
+ELSEWHERE = "1 RUE DE NULLE PART"
 
 
 def past() -> State:
@@ -76,3 +77,27 @@ def moved(
         }
 
     return state.edit(COLLEGES, of(name, school_year), change)
+
+
+def elsewhere() -> State:
+    """VALMY, 10th, under its name at JEAN PERRIN's end of the town, the 20th."""
+    there = now().one(COLLEGES, {"libelle": "JEAN PERRIN"})
+    place = ("arr_insee", "arr_libelle", "geo_shape", "geo_point_2d")
+    changes = {**{name: there[name] for name in place}, "adresse": ELSEWHERE}
+    return later().edit(COLLEGES, of("VALMY"), changes)
+
+
+def decision(
+    name: str, insee_code: str, canonical: str, school_year: str = NEXT_YEAR, **also: str
+) -> dict[str, str]:
+    """A row of the seed college_identity_decisions: the name is the canonical one's."""
+    return {
+        "college_name": name,
+        "insee_code": insee_code,
+        "canonical_name": canonical,
+        "spelled_in_school_year": school_year,
+        "decided_by": "data steward",
+        "decided_on": "2026-11-28",
+        "evidence": "a test",
+        **also,
+    }

@@ -8,12 +8,15 @@ write them to raw, and builds the compiled SQL in the order of the DAG on an in-
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import re
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import duckdb
@@ -63,8 +66,13 @@ class Case:
     seeds: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Rows a person adds to a seed before the last build, by the seed's name."""
 
-    def check(self, project: Project, *, everything: bool = False) -> Marts:
+    def check(
+        self, project: Project, *, before: Project | None = None, everything: bool = False
+    ) -> Marts:
         """Load, build what is asked for, or everything, and compare.
+
+        Args:
+            before: builds all but the last load; the project itself by default.
 
         Returns:
             The marts, for more questions.
@@ -73,7 +81,8 @@ class Case:
             AssertionError: the marts or the tests say something else.
         """
         only = None if everything else self.asked(project)
-        marts = self.prepare(project, only)
+        marts = self.prepare(before or project, only)
+        marts.project = project
         marts.build(stops_at_errors=bool(self.keeps), seeds=self.seeds, only=only)
         self.compare(marts)
         return marts
@@ -97,12 +106,14 @@ class Case:
 
     def prepare(self, project: Project, only: Collection[str] | None = None) -> Marts:
         """Everything loaded, and all, or what is wanted, built but for the last load."""
-        marts = Marts(project)
-        states = self.states()
-        for number, state in enumerate(states, start=1):
+        *earlier, last = self.states()
+        shared = [*takewhile(lambda state: state.is_as_read, earlier)] if self.builds_each else []
+        marts = start(project, shared)
+        for state in earlier[len(shared) :]:
             marts.load(state)
-            if number < len(states) and self.builds_each:
+            if self.builds_each:
                 marts.build(only=only)
+        marts.load(last)
         return marts
 
     def compare(self, marts: Marts) -> None:
@@ -167,17 +178,32 @@ class Marts:
         self.connection = connection
         connection.execute("set TimeZone = 'UTC'")
         self._held: dict[str, dict[str, str | None]] = {name: {} for name in _REGISTRY}
-        self._runs = itertools.count(1)
+        self._run = 0
         self._clock = clock
+
+    def save(self, path: Path) -> None:
+        """Write everything to a new file."""
+        self.connection.execute(
+            f"attach '{path}' as saved; copy from database {DATABASE} to saved; detach saved"
+        )
+
+    def read(self, path: Path, other: Marts) -> None:
+        """Take in what another saved, in an empty warehouse."""
+        self.connection.execute(
+            f"attach '{path}' as saved (read_only); drop schema raw cascade;"
+            f" copy from database saved to {DATABASE}; detach saved"
+        )
+        self._held = {dataset: dict(held) for dataset, held in other._held.items()}
+        self._run, self._clock = other._run, other._clock
 
     # -- loading
 
     def load(self, state: State) -> None:
         """One run: the versions that are new, changed, restored or withdrawn, and the ledger."""
-        run = next(self._runs)
+        self._run += 1
         self._clock = max(self._clock + timedelta(seconds=1), state.extracted_at)
         for dataset, records in state.records.items():
-            self._load_dataset(run, dataset, records, state)
+            self._load_dataset(self._run, dataset, records, state)
 
     def _load_dataset(
         self, run: int, dataset: str, records: Sequence[Mapping[str, Any]], state: State
@@ -454,6 +480,37 @@ class Marts:
         elif is_warning:
             outcome = "warn"
         return Result(node.name, outcome, failures or 0)
+
+
+# -- what many cases start from --------------------------------------------------------------------
+
+
+def start(project: Project, states: Sequence[State]) -> Marts:
+    """A warehouse with the states, as they were read, loaded and built one by one.
+
+    Each sequence is built once and copied: most cases begin with the same two.
+    """
+    marts = Marts(project)
+    if states:
+        key = (id(project), *((id(state.records), state.extracted_at) for state in states))
+        if key not in _STARTS:
+            first = start(project, states[:-1])
+            first.load(states[-1])
+            first.build()
+            path = Path(_folder().name) / f"{len(_STARTS)}.duckdb"
+            first.save(path)
+            _STARTS[key] = path, first
+        marts.read(*_STARTS[key])
+    return marts
+
+
+_STARTS: dict[tuple[Any, ...], tuple[Path, Marts]] = {}
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="colleges-mutations-")
 
 
 # -- keys and hashes, as the ingestion makes them -------------------------------------------------

@@ -57,6 +57,11 @@ class State:
     drift: Mapping[str, str]
     """By dataset id, the JSON text the ledger gets; a dataset that is absent has none."""
 
+    @property
+    def is_as_read(self) -> bool:
+        """Whether no record was changed, added or taken away."""
+        return id(self.records) in _AS_READ
+
     def at(self, day: str) -> State:
         """The same, pulled on another day (`2026-09-15`)."""
         return replace(self, extracted_at=datetime.fromisoformat(day))
@@ -123,6 +128,9 @@ class State:
         return replace(self, records={**self.records, dataset: tuple(records)})
 
 
+_AS_READ: dict[int, Mapping[str, tuple[Record, ...]]] = {}
+
+
 def _matches(record: Record, match: Match) -> bool:
     if callable(match):
         return match(record)
@@ -140,6 +148,7 @@ def read_state(folder: Path, *, is_synthetic: bool) -> State:
         is_wanted = _OF_PARIS.get(dataset, lambda _: True) if not is_synthetic else lambda _: True
         with metadata.with_name("records.jsonl").open(encoding="utf-8") as lines:
             records[dataset] = tuple(r for line in lines if is_wanted(r := json.loads(line)))
+    _AS_READ[id(records)] = records
     extracted_at = datetime.fromisoformat(max(processed)).replace(tzinfo=None)
     return State(records, extracted_at, is_synthetic=is_synthetic, drift={})
 

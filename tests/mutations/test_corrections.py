@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from tests.mutations.colleges import (
+    CONFLICTS,
     OPEN,
     OPENED_OR_CLOSED,
     THIS_YEAR,
+    decision,
+    later,
     moved,
     now,
     of,
@@ -23,6 +26,24 @@ ZERO_KM = (
 THIS_YEARS_COLLEGES = (
     f"select count(*) from marts.fct_college_school_year where school_year = '{THIS_YEAR}'"
 )
+
+
+EVERY = dict[str, str]()
+RENAMED = (
+    "select change_type from marts.fct_college_change"
+    f" where school_year = '{THIS_YEAR}' and change_type = 'renamed'"
+)
+
+
+def _replaced(north: float) -> State:
+    """GEORGES BRASSENS under another name and address, so many degrees further north."""
+    return moved(
+        _respelled("GEORGES BRASSENS", "G. BRASSENS"),
+        "G. BRASSENS",
+        north=north,
+        school_year=THIS_YEAR,
+        adresse="3 RUE DE NULLE PART",
+    )
 
 
 def _with_test_entry() -> State:
@@ -149,6 +170,20 @@ CASES = distinct(
             OPEN: [(113,)],
             THIS_YEARS_COLLEGES: [(113,)],
         },
+        # The record may have been lost: the year before has the collège, so that it is closed.
+        warns=["college_records_not_counted"],
+    ),
+    Case(
+        name="a_record_lost_for_a_day_closes_nobody",
+        concludes="VALMY closed and opened again",
+        states=lambda: [
+            past(),
+            now(),
+            now().without(COLLEGES, of("VALMY", THIS_YEAR)).at(DAY_AFTER),
+            now().at(TWO_DAYS_AFTER),
+        ],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: []},
+        passes=["college_records_not_counted", "published_college_ids_stay"],
     ),
     Case(
         name="an_address_corrected_within_the_year_is_no_event",
@@ -159,6 +194,94 @@ CASES = distinct(
             moved(now(), "VALMY", school_year=THIS_YEAR, adresse="199 quai Valmy").at(DAY_AFTER),
         ],
         expect={OPEN: [(114,)], OPENED_OR_CLOSED: []},
+    ),
+    Case(
+        name="two_spellings_corrected_at_once",
+        concludes="two collèges closed and two others opened within a school year",
+        states=lambda: [
+            past(),
+            now(),
+            _respelled("GEORGES BRASSENS", "G. BRASSENS").edit(
+                COLLEGES, of("JEAN PERRIN", THIS_YEAR), {"libelle": "SIMONE VEIL"}
+            ),
+        ],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            ZERO_KM: [(0,)],
+            "select count(*) from marts.bridge_college_id_alias where not is_decided": [(2,)],
+        },
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="a_name_and_a_place_corrected_together_are_told",
+        concludes="that a collège was renamed and moved, though it may be a slip of the portal",
+        states=lambda: [past(), now(), _replaced(0.002)],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            CONFLICTS: [("replaced_within_year", "G. BRASSENS", "GEORGES BRASSENS")],
+        },
+        warns=["college_identity_conflicts"],
+    ),
+    Case(
+        name="a_person_decides_that_the_correction_was_right",
+        concludes="that the warning cannot be answered",
+        states=lambda: [past(), now(), _replaced(0.002)],
+        seeds={
+            "college_identity_decisions": [
+                decision("G. BRASSENS", "75119", "GEORGES BRASSENS", THIS_YEAR)
+            ]
+        },
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], CONFLICTS: []},
+        passes=["college_identity_conflicts", "identity_decisions_conflict"],
+    ),
+    Case(
+        name="a_name_and_a_place_far_away_in_place_of_a_record_are_told",
+        concludes="that one collège closed and another opened, and nobody wonders",
+        states=lambda: [past(), now(), _replaced(0.005)],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [
+                ("G. BRASSENS", THIS_YEAR, "opened"),
+                ("GEORGES BRASSENS", THIS_YEAR, "closed"),
+            ],
+        },
+        warns=["college_records_not_counted"],
+    ),
+    Case(
+        name="names_in_other_letters_rename_nobody",
+        concludes="that 114 collèges were renamed within a school year",
+        states=lambda: [
+            past(),
+            now(),
+            now()
+            .edit(COLLEGES, EVERY, lambda record: {"libelle": f"{record['libelle'].title()} "})
+            .at(DAY_AFTER),
+        ],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], RENAMED: [], THIS_YEARS_COLLEGES: [(114,)]},
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="a_sign_of_html_in_a_name_is_the_same_college",
+        concludes="that ROSE BLANCHE closed",
+        states=lambda: [past(), now(), _respelled("ROSE BLANCHE", "ROSE&nbsp;BLANCHE")],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], THIS_YEARS_COLLEGES: [(114,)]},
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="a_spelling_corrected_a_year_late_is_one_college",
+        concludes="that GEORGES BRASSENS closed and opened again",
+        states=lambda: [
+            past(),
+            now(),
+            later(),
+            later()
+            .edit(COLLEGES, of("GEORGES BRASSENS", THIS_YEAR), {"libelle": "G. BRASSENS"})
+            .at("2024-11-21"),
+        ],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: []},
+        passes=["published_college_ids_stay"],
     ),
 )
 
