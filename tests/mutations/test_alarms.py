@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from tests.mutations.colleges import OPEN, THIS_YEAR, now, past
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, IVAC, SECTORS, recorded, synthetic
+from tests.mutations.states import COLLEGES, IVAC, SECTORS, State, recorded, synthetic
+
+
+def _with_private_schools() -> State:
+    """Sixty more records of this school year."""
+    public = now().find(COLLEGES, {"annee_scol": THIS_YEAR})[:60]
+    added = [
+        {**r, "libelle": f"PRIVE {r['libelle']}", "adresse": f"{r['adresse']} BIS"} for r in public
+    ]
+    return now().adding(COLLEGES, *added).at("2024-11-19")
+
 
 CASES = distinct(
     Case(
@@ -66,6 +77,13 @@ CASES = distinct(
             )
         ],
         warns=["int_result__exam_sessions_mentions_among_passes"],
+    ),
+    Case(
+        name="sixty_private_schools_do_not_open_in_a_day",
+        concludes="that Paris has 174 public collèges",
+        states=lambda: [past(), now(), _with_private_schools()],
+        keeps={OPEN: [(114,)]},
+        errors=["opened_and_closed_are_few"],
     ),
 )
 
