@@ -143,6 +143,14 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         1,
+        "two school years in a row are two",
+        _LABELS,
+        r"( \[0-9\]\{4\}){3}\$",
+        " -",
+        "this_and_the_next_year_under_one_label",
+    ),
+    _rule(
+        1,
         "a hyphen and a slash are one",
         _LABELS,
         r"'\^\[0-9\]\{4\} \?\[0-9\]\{4\}\$'",
@@ -157,6 +165,7 @@ RULES: tuple[Rule, ...] = (
         "true as is_on_portal",
         "an_erased_past_stays_held",
         "sectors_of_years_without_colleges_of_their_own_load",
+        "the_newest_state_first",
     ),
     _rule(
         1,
@@ -224,6 +233,7 @@ RULES: tuple[Rule, ...] = (
         r"then 'respelled'",
         "then 'renamed'",
         "names_in_other_letters_rename_nobody",
+        "college_before_every_name_renames_nobody",
     ),
     Rule(
         2,
@@ -236,6 +246,9 @@ RULES: tuple[Rule, ...] = (
         (
             "a_sign_of_html_in_a_name_is_the_same_college",
             "a_spelling_corrected_a_year_late_is_one_college",
+            "a_new_college_typed_wrong_for_a_year_opened_once",
+            "renamed_and_back_is_one_college",
+            "one_closed_one_opened_one_renamed",
             "known_as_g_brassens",
             "known_as_j_b_poquelin",
             "known_as_lucie_aubrac",
@@ -304,6 +317,7 @@ RULES: tuple[Rule, ...] = (
         "swapped_names_are_told",
         "a_merger_under_a_joint_name_is_told",
         "one_name_in_another_arrondissement_is_told",
+        "a_neighbour_in_a_closed_schools_building_is_told",
     ),
     _rule(
         3,
@@ -393,6 +407,14 @@ RULES: tuple[Rule, ...] = (
         _NOTHING,
         "a_decision_nothing_carries_out_is_named",
     ),
+    _rule(
+        4,
+        "an entry that the directory no longer has still links",
+        "int_establishment__entries",
+        r"where\s+is_public",
+        "where not is_withdrawn and is_public",
+        "half_a_directory_takes_no_link_away",
+    ),
     # 5. Withdrawn is weaker than present.
     _rule(
         5,
@@ -426,6 +448,15 @@ RULES: tuple[Rule, ...] = (
         "then null",
         "a_year_that_was_away_for_a_day_changes_nothing",
     ),
+    _rule(
+        5,
+        "what is not pulled is not withdrawn",
+        _LABELS,
+        r"(record_key,\s+run_sequence,\s+content_hash,\s+)is_withdrawn,",
+        r"\1is_withdrawn or run_sequence < (select max(run_sequence) from raw._source_load)"
+        " as is_withdrawn,",
+        "a_dataset_the_portal_no_longer_has_withdraws_nothing",
+    ),
     # 6. Place is checked against place.
     _rule(
         6,
@@ -456,6 +487,38 @@ RULES: tuple[Rule, ...] = (
         "no_code",
         "neither_code_nor_label",
         "a_code_of_no_arrondissement",
+        "postal_codes_for_all_codes",
+    ),
+    Rule(
+        6,
+        "without outlines any code counts",
+        (
+            Edit(_PLACES, r"or not outlined\.has_outlines", ""),
+            Edit(_PLACES, r", fallback_code\)", ")"),
+        ),
+        ("without_outlines_code_and_label_still_say_where",),
+    ),
+    Rule(
+        6,
+        "a number is a code, too",
+        (
+            Edit(_LABELS, r"(json_extract_string\(payload, '\$\.arr_insee'\))", r"\1 || 'x'"),
+            Edit(
+                _PLACES,
+                r"when is_point_in_label then label_code\s+else coalesce\(code, label_code, "
+                r"point_code, fallback_code\)",
+                "else code",
+            ),
+        ),
+        ("codes_written_as_numbers",),
+    ),
+    _rule(
+        6,
+        "the arrondissement of a school year is that of its record",
+        "fct_college_school_year",
+        r"\n\s+arrondissement_number,",
+        "\nmin(arrondissement_number) over (partition by college_id) as arrondissement_number,",
+        "the_arrondissement_of_a_year_is_that_years",
     ),
     _rule(
         6,
@@ -474,6 +537,30 @@ RULES: tuple[Rule, ...] = (
         "moved_m > 1000",
         "a_point_moved_within_the_arrondissement",
         "small_steps_add_up",
+    ),
+    _rule(
+        6,
+        "and not before",
+        "int_college__moves",
+        r"moved_m > 100",
+        "moved_m > 10",
+        "all_points_fifty_metres_off",
+    ),
+    _rule(
+        6,
+        "a point that is missing says nothing",
+        "int_college__moves",
+        r"moved_m > 100, false",
+        "moved_m > 100, true",
+        "all_points_missing",
+    ),
+    _rule(
+        6,
+        "abbreviations are written out",
+        "int_college__moves",
+        r"when '\w+'\s+then '[A-Z]+'",
+        "when '-' then '-'",
+        "all_streets_abbreviated",
     ),
     _rule(
         6,
@@ -611,6 +698,14 @@ RULES: tuple[Rule, ...] = (
         r"\A.*\Z",
         _EVERYTHING,
         "recorded_states_raise_no_alarm",
+    ),
+    _rule(
+        9,
+        "no city opens dozens of collèges in a year",
+        "opened_and_closed_are_few",
+        r"\A.*\Z",
+        _NOTHING,
+        "sixty_private_schools_do_not_open_in_a_day",
     ),
 )
 

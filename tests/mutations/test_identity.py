@@ -5,9 +5,13 @@ from __future__ import annotations
 from tests.mutations.colleges import (
     CHANGES,
     CONFLICTS,
+    ELSEWHERE,
     NEXT_YEAR,
     OPEN,
     OPENED_OR_CLOSED,
+    THIS_YEAR,
+    decision,
+    elsewhere,
     later,
     moved,
     now,
@@ -18,8 +22,6 @@ from tests.mutations.colleges import (
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
 from tests.mutations.states import COLLEGES, DIRECTORY, State
-
-ELSEWHERE = "1 RUE DE NULLE PART"
 
 
 def _one_college(name: str, other: str, change_type: str = "renamed") -> Case:
@@ -54,6 +56,7 @@ def _also_moved(name: str, other: str) -> Case:
             OPENED_OR_CLOSED: [],
             CHANGES: [("relocated", 133.0), ("renamed", None)],
         },
+        passes=["college_identity_conflicts"],
     )
 
 
@@ -85,31 +88,32 @@ def _merged() -> State:
     return renamed("VALMY", "VALMY - JEAN PERRIN").without(COLLEGES, of("JEAN PERRIN"))
 
 
-def _elsewhere() -> State:
-    """VALMY, 10th, under its name at JEAN PERRIN's end of the town, the 20th."""
-    there = now().one(COLLEGES, {"libelle": "JEAN PERRIN"})
-    return later().edit(
-        COLLEGES,
-        of("VALMY"),
-        {
-            **{name: there[name] for name in ("arr_insee", "arr_libelle", "geo_shape")},
-            "geo_point_2d": there["geo_point_2d"],
-            "adresse": ELSEWHERE,
-        },
+def _typed_wrong() -> State:
+    """NOUVEAU COLLEG opens in this school year."""
+    mozart = now().one(COLLEGES, of("MOZART", THIS_YEAR))
+    state = now().adding(
+        COLLEGES, {**mozart, "libelle": "NOUVEAU COLLEG", "adresse": "9 RUE NEUVE"}
+    )
+    return moved(state, "NOUVEAU COLLEG", north=0.003, school_year=THIS_YEAR)
+
+
+def _in_the_place_of_valmy() -> State:
+    """VALMY closes, and JEAN PERRIN has its building."""
+    valmy = later().one(COLLEGES, of("VALMY"))
+    place = ("adresse", "geo_shape", "geo_point_2d", "arr_insee", "arr_libelle")
+    return (
+        later()
+        .without(COLLEGES, of("VALMY"))
+        .edit(COLLEGES, of("JEAN PERRIN"), {field: valmy[field] for field in place})
     )
 
 
-def _decision(name: str, insee_code: str, canonical: str, **also: str) -> dict[str, str]:
-    return {
-        "college_name": name,
-        "insee_code": insee_code,
-        "canonical_name": canonical,
-        "spelled_in_school_year": NEXT_YEAR,
-        "decided_by": "data steward",
-        "decided_on": "2026-11-28",
-        "evidence": "a test",
-        **also,
-    }
+def _one_of_each() -> State:
+    """VALMY closes, TOUT NEUF opens, JEAN PERRIN has another name."""
+    state = renamed("JEAN PERRIN", "SIMONE VEIL").without(COLLEGES, of("VALMY"))
+    mozart = state.one(COLLEGES, of("MOZART"))
+    added = {**mozart, "libelle": "TOUT NEUF", "adresse": "1 RUE NEUVE"}
+    return moved(state.adding(COLLEGES, added), "TOUT NEUF", north=0.004)
 
 
 CASES = distinct(
@@ -211,8 +215,8 @@ CASES = distinct(
         states=lambda: [past(), now(), _split()],
         seeds={
             "college_identity_decisions": [
-                _decision("VALMY NORD", "75110", "VALMY"),
-                _decision("VALMY SUD", "75110", "VALMY SUD"),
+                decision("VALMY NORD", "75110", "VALMY"),
+                decision("VALMY SUD", "75110", "VALMY SUD"),
             ]
         },
         expect={
@@ -231,17 +235,17 @@ CASES = distinct(
     Case(
         name="one_name_in_another_arrondissement_is_told",
         concludes="one school closed and another opened, and nobody wonders",
-        states=lambda: [past(), now(), _elsewhere()],
+        states=lambda: [past(), now(), elsewhere()],
         expect={CONFLICTS: [("same_name_elsewhere", "VALMY", "VALMY")]},
         warns=["college_identity_conflicts"],
     ),
     Case(
         name="a_person_decides_that_it_went_to_another_arrondissement",
         concludes="that a collège can only move where a rule sees it",
-        states=lambda: [past(), now(), _elsewhere()],
+        states=lambda: [past(), now(), elsewhere()],
         seeds={
             "college_identity_decisions": [
-                _decision("VALMY", "75120", "VALMY", canonical_insee_code="75110")
+                decision("VALMY", "75120", "VALMY", canonical_insee_code="75110")
             ]
         },
         expect={
@@ -249,6 +253,92 @@ CASES = distinct(
             f"select change_type from marts.fct_college_change where school_year = '{NEXT_YEAR}'": [
                 ("relocated",)
             ],
+        },
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="college_before_every_name_renames_nobody",
+        concludes="114 closed, 114 opened",
+        states=lambda: [
+            past(),
+            now(),
+            later().edit(
+                COLLEGES,
+                {"annee_scol": NEXT_YEAR},
+                lambda record: {"libelle": f"COLLEGE {record['libelle']}"},
+            ),
+        ],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select change_type, count(*) from marts.fct_college_change"
+            f" where school_year = '{NEXT_YEAR}' group by 1": [("respelled", 114)],
+            "select count(*), count(uai) from marts.dim_college": [(115, 114)],
+        },
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="a_new_college_typed_wrong_for_a_year_opened_once",
+        concludes="one collège that closed after a year, and a second that opened",
+        states=lambda: [
+            past(),
+            _typed_wrong(),
+            _typed_wrong()
+            .next_school_year(NEXT_YEAR, THIS_YEAR)
+            .edit(COLLEGES, of("NOUVEAU COLLEG"), {"libelle": "NOUVEAU COLLEGE"})
+            .at("2025-11-19"),
+        ],
+        expect={
+            OPEN: [(115,)],
+            OPENED_OR_CLOSED: [("NOUVEAU COLLEGE", THIS_YEAR, "opened")],
+            CHANGES: [("renamed", None)],
+        },
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="a_neighbour_in_a_closed_schools_building_is_told",
+        concludes="that one took the other's name, or its building, and nobody need look",
+        states=lambda: [past(), now(), _in_the_place_of_valmy()],
+        expect={
+            OPEN: [(113,)],
+            CONFLICTS: [("name_of_another", "JEAN PERRIN", "JEAN PERRIN")],
+        },
+        warns=["college_identity_conflicts"],
+    ),
+    Case(
+        name="renamed_and_back_is_one_college",
+        concludes="that JEAN PERRIN closed and opened again",
+        states=lambda: [
+            past(),
+            now(),
+            renamed("JEAN PERRIN", "SIMONE VEIL"),
+            renamed("JEAN PERRIN", "SIMONE VEIL")
+            .next_school_year("2025-2026", NEXT_YEAR)
+            .edit(COLLEGES, of("SIMONE VEIL", "2025-2026"), {"libelle": "JEAN PERRIN"})
+            .at("2025-11-20"),
+        ],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select school_year, from_value, to_value from marts.fct_college_change"
+            f" where school_year >= '{NEXT_YEAR}' order by all": [
+                (NEXT_YEAR, "JEAN PERRIN", "SIMONE VEIL"),
+                ("2025-2026", "SIMONE VEIL", "JEAN PERRIN"),
+            ],
+        },
+        passes=["college_identity_conflicts", "published_college_ids_stay"],
+    ),
+    Case(
+        name="one_closed_one_opened_one_renamed",
+        concludes="that changes of one school year hide each other",
+        states=lambda: [past(), now(), _one_of_each()],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [
+                ("TOUT NEUF", NEXT_YEAR, "opened"),
+                ("VALMY", NEXT_YEAR, "closed"),
+            ],
+            CHANGES: [("closed", None), ("opened", None), ("renamed", None)],
         },
         passes=["college_identity_conflicts", "published_college_ids_stay"],
     ),

@@ -59,6 +59,14 @@ def _renumbered(directory: bool = True):  # type: ignore[no-untyped-def]
     )
 
 
+def _half_a_directory():  # type: ignore[no-untyped-def]
+    return (
+        _start()
+        .without(DIRECTORY, lambda record: str(record["numero_uai"])[-2] < "5")
+        .at("2026-10-13")
+    )
+
+
 DECISION = {
     "college_name": A,
     "insee_code": "75114",
@@ -224,6 +232,32 @@ CASES = distinct(
         states=lambda: [_start()],
         seeds={"uai_decisions": [{**DECISION, "uai": NEW_UAI}]},
         errors=["uai_decisions_no_longer_apply"],
+    ),
+    Case(
+        name="uai_in_small_letters_are_the_same",
+        concludes="that no collège has results",
+        states=lambda: [
+            _start(),
+            _start()
+            .edit(IVAC, dict[str, str](), lambda record: {"uai": f"{record['uai'].lower()} "})
+            .at("2026-10-13"),
+        ],
+        expect={
+            SESSIONS.format(A): ALL,
+            "select session, count(*) from marts.fct_college_result group by 1 order by 1": [
+                (session, 113) for (session,) in ALL
+            ],
+        },
+    ),
+    Case(
+        name="half_a_directory_takes_no_link_away",
+        concludes="that half the collèges have no results",
+        states=lambda: [_start(), _half_a_directory()],
+        expect={
+            # as before: eight of the sample share their name with a school next door
+            "select count(uai) from marts.dim_college where is_open": [(106,)],
+            "select count(*) from marts.fct_college_result where session = 2025": [(113,)],
+        },
     ),
 )
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+
 from tests.mutations.colleges import (
     CHANGES,
     NEXT_YEAR,
     OPEN,
     OPENED_OR_CLOSED,
+    THIS_YEAR,
+    decision,
+    elsewhere,
     later,
     moved,
     now,
@@ -15,7 +21,7 @@ from tests.mutations.colleges import (
 )
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, State
+from tests.mutations.states import ARRONDISSEMENTS, COLLEGES, Record, State
 
 VALMY = (
     "select insee_code, arrondissement_number, is_place_conflicting, longitude is null"
@@ -49,6 +55,45 @@ def _placed(name: str, concludes: str, *, conflicts: bool = True, **fields: obje
         passes=["colleges_sum_to_arrondissements"]
         + ([] if conflicts else ["college_place_conflicts"]),
     )
+
+
+def _without_outlines(state: State) -> State:
+    return state.only(*(name for name in state.records if name != ARRONDISSEMENTS))
+
+
+def _everywhere(change: Callable[[Record], Mapping[str, object]]) -> State:
+    """Every record of the next school year changed."""
+    return later().edit(COLLEGES, {"annee_scol": NEXT_YEAR}, change)
+
+
+def _nothing_moves(
+    name: str, concludes: str, change: Callable[[Record], Mapping[str, object]]
+) -> Case:
+    """The same in all 114 records: a way of writing, and no event of anybody's."""
+    return Case(
+        name=name,
+        concludes=concludes,
+        states=lambda: [past(), now(), _everywhere(change)],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], CHANGES: [], SUMMED: [(114,)]},
+        passes=["colleges_sum_to_arrondissements", "published_college_ids_stay"],
+    )
+
+
+def _north(record: Record, metres: float) -> dict[str, object]:
+    longitude, latitude = record["geo_shape"]["geometry"]["coordinates"]
+    point = [longitude, latitude + metres / 111195]
+    shape = {"type": "Feature", "geometry": {"type": "Point", "coordinates": point}}
+    return {
+        "geo_shape": {**shape, "properties": {}},
+        "geo_point_2d": {"lon": point[0], "lat": point[1]},
+    }
+
+
+def _abbreviated(record: Record) -> dict[str, object]:
+    address = str(record["adresse"] or "").upper()
+    for word, short in (("BOULEVARD", "bd"), ("AVENUE", "av."), ("RUE", "r."), ("SAINT", "st")):
+        address = re.sub(rf"\b{word}\b", short, address)
+    return {"adresse": address or None}
 
 
 def _walking(metres_north: float) -> list[State]:
@@ -140,11 +185,52 @@ CASES = distinct(
     Case(
         name="the_arrondissement_of_a_year_is_that_years",
         concludes="that VALMY always stood in the 20th",
-        states=lambda: [past(), now(), later()],
-        expect={
-            "select distinct arrondissement_number from marts.fct_college_school_year"
-            " where college_name = 'VALMY'": [(10,)]
+        states=lambda: [past(), now(), elsewhere()],
+        seeds={
+            "college_identity_decisions": [
+                decision("VALMY", "75120", "VALMY", canonical_insee_code="75110")
+            ]
         },
+        expect={
+            "select school_year, arrondissement_number from marts.fct_college_school_year"
+            f" where college_name = 'VALMY' and school_year >= '{THIS_YEAR}' order by 1": [
+                (THIS_YEAR, 10),
+                (NEXT_YEAR, 20),
+            ]
+        },
+    ),
+    _nothing_moves(
+        "codes_written_as_numbers",
+        "114 collèges in no arrondissement",
+        lambda record: {"arr_insee": int(str(record["arr_insee"]))},
+    ),
+    _nothing_moves(
+        "postal_codes_for_all_codes",
+        "114 collèges in no arrondissement",
+        lambda record: {"arr_insee": f"750{str(record['arr_insee'])[3:]}"},
+    ),
+    _nothing_moves(
+        "all_points_fifty_metres_off", "that 114 collèges moved", lambda record: _north(record, 50)
+    ),
+    _nothing_moves(
+        "all_points_missing",
+        "that no arrondissement has a collège",
+        lambda record: {"geo_shape": None, "geo_point_2d": None},
+    ),
+    _nothing_moves("all_streets_abbreviated", "that 114 collèges moved", _abbreviated),
+    Case(
+        name="without_outlines_code_and_label_still_say_where",
+        concludes="that no arrondissement has a collège",
+        states=lambda: [_without_outlines(past()), _without_outlines(now())],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select count(*), count(uai) from marts.dim_college": [(115, 114)],
+            "select count(distinct arrondissement_number) from marts.fct_college_school_year": [
+                (20,)
+            ],
+        },
+        passes=["published_college_ids_stay"],
     ),
 )
 

@@ -206,6 +206,39 @@ CASES = distinct(
     _mistyped("2023-2024 (maj 2027)", "unknown_label"),
     _mistyped("23-24", "unknown_label"),
     _mistyped("2023", "unknown_label"),
+    Case(
+        name="this_and_the_next_year_under_one_label",
+        concludes="that 114 collèges closed, or that their year was taken back",
+        states=lambda: [
+            past(),
+            now(),
+            now()
+            .edit(COLLEGES, {"annee_scol": THIS_YEAR}, {"annee_scol": "2023/2024 - 2024/2025"})
+            .at("2025-11-19"),
+        ],
+        expect={
+            OPEN: [(114,)],
+            CURRENT: [(NEXT_YEAR,)],
+            OPENED_OR_CLOSED: [],
+            "select school_year, count(*) from marts.fct_college_school_year"
+            f" where school_year >= '{THIS_YEAR}' group by 1 order by 1": [
+                (THIS_YEAR, 114),
+                (NEXT_YEAR, 114),
+            ],
+        },
+        passes=["college_records_not_counted", "published_college_ids_stay"],
+    ),
+    Case(
+        name="the_newest_state_first",
+        concludes="another history, because the newest was read first",
+        states=lambda: [later(), now().at("2024-11-20"), past().at("2024-11-21")],
+        expect={
+            OPENED_OR_CLOSED: [],
+            "select count(*), count(uai) from marts.dim_college": [(115, 114)],
+            "select count(*) from marts.bridge_college_id_alias": [(2,)],
+        },
+        passes=["published_college_ids_stay"],
+    ),
 )
 
 

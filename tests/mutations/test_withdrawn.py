@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from tests.mutations.colleges import OPEN, OPENED_OR_CLOSED, now, past
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, IPS_2023, IVAC, synthetic
+from tests.mutations.states import COLLEGES, IPS_2023, IVAC, State, synthetic
+
+
+def _without_colleges() -> State:
+    state = now().at("2024-11-19")
+    return state.only(*(name for name in state.records if name != COLLEGES))
+
 
 CASES = distinct(
     Case(
@@ -68,6 +75,18 @@ CASES = distinct(
             "select is_retracted from marts.fct_college_social_position"
             " where uai = '0759056L' and school_year = '2025-2026'": [(True,)]
         },
+    ),
+    Case(
+        name="a_dataset_the_portal_no_longer_has_withdraws_nothing",
+        concludes="that all collèges closed",
+        states=lambda: [past(), now(), _without_colleges()],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            f"select count(*) from marts.fct_portal_edit where dataset = '{COLLEGES}'"
+            " and run_sequence > 2": [(0,)],
+        },
+        passes=["published_college_ids_stay"],
     ),
 )
 
