@@ -206,8 +206,7 @@ RULES: tuple[Rule, ...] = (
         _CANDIDATES,
         r"one\.school_year_start = two\.school_year_start",
         "false",
-        "corrected_to_simone_veil",
-        "two_spellings_corrected_at_once",
+        "a_new_college_under_another_name_for_a_day_opened_once",
     ),
     _rule(
         2,
@@ -558,8 +557,8 @@ RULES: tuple[Rule, ...] = (
         6,
         "abbreviations are written out",
         "int_college__moves",
-        r"when '\w+'\s+then '[A-Z]+'",
-        "when '-' then '-'",
+        r", ' BOULEVARD '\)",
+        ", ' BD ')",
         "all_streets_abbreviated",
     ),
     _rule(

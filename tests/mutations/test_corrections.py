@@ -51,6 +51,13 @@ def _with_test_entry() -> State:
     return now().adding(COLLEGES, {**mozart, "libelle": "TEST NE PAS UTILISER"})
 
 
+def _with_new_college(name: str) -> State:
+    """A collège that no school year before has, 330 m from MOZART."""
+    mozart = now().one(COLLEGES, of("MOZART", THIS_YEAR))
+    state = now().adding(COLLEGES, {**mozart, "libelle": name, "adresse": "9 RUE NEUVE"})
+    return moved(state, name, north=0.003, school_year=THIS_YEAR)
+
+
 def _respelled(name: str, other: str, day: str = DAY_AFTER) -> State:
     return now().edit(COLLEGES, of(name, THIS_YEAR), {"libelle": other}).at(day)
 
@@ -110,6 +117,22 @@ CASES = distinct(
     _corrected("GEORGES BRASSENS", "G. BRASSENS"),
     _corrected("JULES VERNE", "VERNE (JULES)"),
     _corrected("JEAN PERRIN", "SIMONE VEIL"),
+    Case(
+        name="a_new_college_under_another_name_for_a_day_opened_once",
+        concludes="two collèges that opened, or an id that went with its first name",
+        states=lambda: [
+            past(),
+            _with_new_college("COLLEGE EN PROJET"),
+            _with_new_college("SIMONE VEIL").at(DAY_AFTER),
+        ],
+        expect={
+            OPEN: [(115,)],
+            OPENED_OR_CLOSED: [("SIMONE VEIL", THIS_YEAR, "opened")],
+            "select count(*) from marts.dim_college where is_retracted": [(0,)],
+            "select count(*) from marts.bridge_college_id_alias where not is_decided": [(1,)],
+        },
+        passes=["published_college_ids_stay", "college_identity_conflicts"],
+    ),
     Case(
         name="a_typing_error_of_the_new_year_corrected_the_next_day",
         concludes="an ERROR that stops every mart until a person writes a seed",
