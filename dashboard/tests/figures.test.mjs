@@ -337,10 +337,11 @@ for (const [lang, options] of Object.entries(RUNS)) {
     }
   });
 
-  // The map and its table have the figures of all; of their pages, all that lack something and every fifth.
+  // All of them in French; in English those that lack something, and every twentieth.
   onPage("the pages of the collèges: figures, tables by year, neighbours", async (page) => {
     const isWanted = ([, { tiles, results, within }], place) =>
-      place % (lang === "fr" ? 5 : 20) === 0 ||
+      lang === "fr" ||
+      place % 20 === 0 ||
       !within ||
       [...Object.values(tiles), ...results.flat()].some(([, value]) => value === null);
     for (const [id, expected] of Object.entries(sql.colleges).filter(isWanted)) {
