@@ -276,7 +276,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         3,
         "ST is SAINT, IV is 4, COLLEGE says nothing",
-        "int_college__records",
+        "fct_college_change",
         r"' (ST|IV) '|'\^COLLEGE '",
         "' ~ '",
         "known_as_saint_exupery",

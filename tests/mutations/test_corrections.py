@@ -216,7 +216,12 @@ CASES = distinct(
             now(),
             moved(now(), "VALMY", school_year=THIS_YEAR, adresse="199 quai Valmy").at(DAY_AFTER),
         ],
-        expect={OPEN: [(114,)], OPENED_OR_CLOSED: []},
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select address from marts.fct_college_school_year where college_name = 'VALMY'"
+            f" and school_year = '{THIS_YEAR}'": [("199 quai Valmy",)],
+        },
     ),
     Case(
         name="two_spellings_corrected_at_once",
