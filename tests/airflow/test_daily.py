@@ -96,8 +96,11 @@ def test_a_failing_dataset_stops_nothing_else_and_is_named_once(
     assert "colleges_ingest" in text
     assert "extract.arrondissements: arrondissements" in text
     assert "see the log" not in text
-    (landed,) = airflow.ask("select count(*) from raw.opendata_paris__arrondissements")
-    assert landed == 0
+    # nothing of it landed, not even a table
+    assert airflow.ask(
+        "select count(*) from information_schema.tables where table_schema = 'raw'"
+        " and table_name = 'opendata_paris__arrondissements'"
+    ) == (0,)
     (others,) = airflow.ask(
         "select count(*) from raw.opendata_paris__etablissements_scolaires_colleges"
     )
