@@ -211,7 +211,9 @@ onPage(
       [`#/college/${moved.college_id}`, "college"],
     ]) {
       await visit(page, hash, view);
-      const figures = await page.locator("main svg[role]:not(.legend svg)").count();
+      const drawn = page.locator("main svg[role]:not(.legend svg)");
+      await drawn.first().waitFor({ state: "attached" }); // outlines of sectors come with their file
+      const figures = await drawn.count();
       assert.equal(await page.locator(".figure-tools").count(), figures, view);
     }
     await visit(page, "#/arrondissements?arrs=7", "arrondissements");
