@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,3 +141,17 @@ def test_the_lock_names_no_registry() -> None:
     packages = json.loads(lock)["packages"]
     assert all("integrity" in package for name, package in packages.items() if name)
     assert not any("resolved" in package for package in packages.values())
+
+
+def test_every_doubt_about_an_identity_has_words() -> None:
+    """Else the page would show a word of the models and a collège's identifier."""
+    models = PROJECT_DIR / "models/marts"
+    (report,) = yaml.safe_load((models / "rpt_college_identity_conflict.yml").read_text())["models"]
+    (column,) = (c for c in report["columns"] if c["name"] == "conflict_type")
+    (test,) = column["data_tests"]
+    sql = (models / "rpt_portal_anomaly.sql").read_text()
+    left_out = re.findall(r"conflict_type not in \((.*)\)", sql)[0]
+    page = (PROJECT_DIR / "dashboard/src/views/anomalies.js").read_text(encoding="utf-8")
+    (doubts,) = re.findall(r"const DOUBTS = \[(.*?)\]", page, flags=re.DOTALL)
+    known = set(test["accepted_values"]["arguments"]["values"])
+    assert set(re.findall(r"\w+", doubts)) == known - set(re.findall(r"\w+", left_out))

@@ -455,6 +455,8 @@ export default {
   "doubt.other_uai": "{name}: same name or place, but two identifiers (UAI) at the ministry",
   "doubt.name_of_another": "{name} had this name the year before",
   "doubt.two_names_side_by_side": "two names of this collège stand in the list of one year",
+  "doubt.replaced_within_year":
+    "within the school year its record was replaced by one with another name, address and place",
   "unit.place": "{latitude}° N, {longitude}° E",
   "file.sectors": "sectors",
 };

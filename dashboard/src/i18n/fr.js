@@ -462,6 +462,8 @@ export default {
   "doubt.other_uai": "{name} : même nom ou même lieu, mais deux identifiants (UAI) au ministère",
   "doubt.name_of_another": "{name} portait ce nom l’année précédente",
   "doubt.two_names_side_by_side": "deux noms de ce collège figurent dans la liste d’une même année",
+  "doubt.replaced_within_year":
+    "en cours d’année, son enregistrement a été remplacé par un autre, au nom, à l’adresse et au point différents",
   "unit.place": "{latitude}° N, {longitude}° E",
   "file.sectors": "secteurs",
 };

@@ -4,7 +4,7 @@ import { defined } from "../components/definition.js";
 import { collegeLink } from "../components/figures.js";
 import { createTable } from "../components/table.js";
 import { recordParts } from "../data.js";
-import { fill, h } from "../dom.js";
+import { fill, h, keepYears } from "../dom.js";
 
 // In the order in which they want mending.
 const KINDS = [
@@ -24,7 +24,14 @@ const KINDS = [
 const REASONS = ["partial_school_year", "implausible_school_year", "unknown_label"];
 
 // Another collège that could be the same, as rpt_portal_anomaly writes it: its name, why, its identifier.
-const DOUBT = /^(.*) \((contested|other_uai|name_of_another|two_names_side_by_side), (c[0-9a-f]{12})\)$/;
+const DOUBTS = [
+  "contested",
+  "other_uai",
+  "name_of_another",
+  "two_names_side_by_side",
+  "replaced_within_year",
+];
+const DOUBT = new RegExp(`^(.*) \\((${DOUBTS.join("|")}), (c[0-9a-f]{12})\\)$`);
 
 export function createView(context) {
   const { t, store } = context;
@@ -116,12 +123,6 @@ function anomalyTable(context) {
   const { t, store } = context;
   const source = new Map(store.document.sources.map((each) => [each.dataset, each]));
   const record = (row) => (row.record_key ? recordParts(row.record_key).join(" · ") : "");
-  // A school year does not break at its hyphen.
-  const recordElements = (row) =>
-    recordParts(row.record_key).flatMap((part, index) => [
-      index ? " · " : null,
-      /^\d{4}-\d{4}$/.test(part) ? h("span", { class: "nowrap" }, part) : part,
-    ]);
   const day = (moment) => (moment ? moment.slice(0, 10) : null);
   const rank = (row) => String(KINDS.indexOf(row.kind)).padStart(2, "0");
   // A reason in words, another collège by its name; a value of the portal as it is.
@@ -159,7 +160,7 @@ function anomalyTable(context) {
         value: record,
         cell(row) {
           if (!row.record_key) return null;
-          const content = recordElements(row);
+          const content = keepYears(record(row));
           return store.isSynthetic || row.is_withdrawn
             ? content
             : h("a", { href: address(row), rel: "external noopener" }, content);
