@@ -49,6 +49,8 @@ class Node:
     """Quoted name, as the compiled SQL writes it; empty for a test."""
     parents: tuple[str, ...]
     """Ids of seeds, models and snapshots it reads."""
+    sources: tuple[str, ...]
+    """Names of the tables of raw it reads."""
     config: Mapping[str, Any]
     sql: str
     later_sql: str
@@ -236,7 +238,7 @@ def _dbt(*arguments: str) -> None:
     }
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "dbt.cli.main", "--quiet", "compile", *arguments),
+            *(sys.executable, "-m", "ingestion.dbt", "--quiet", "compile", *arguments),
             *("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(CACHE)),
             *("--target-path", str(CACHE / "dbt"), "--log-path", str(CACHE / "dbt")),
         ],
@@ -261,6 +263,7 @@ def _read(folder: Path) -> Project:
     manifest = json.loads((folder / "first.json").read_text(encoding="utf-8"))
     later = folder / "later.json"
     later_sql = json.loads(later.read_text(encoding="utf-8")) if later.exists() else {}
+    tables = raw_tables()
     built: dict[str, Node] = {}
     tests: dict[str, Node] = {}
     for node in _in_order(manifest["nodes"]):
@@ -272,6 +275,7 @@ def _read(folder: Path) -> Project:
             kind=node["resource_type"],
             relation=node.get("relation_name") or "",
             parents=tuple(p for p in node.get("depends_on", {}).get("nodes", []) if p in built),
+            sources=tuple(table for table in tables if f'"{table}"' in sql),
             config=node["config"],
             sql=sql,
             later_sql=later_sql.get(name) or sql,
@@ -283,7 +287,7 @@ def _read(folder: Path) -> Project:
             tests[name] = made
         elif made.materialized != "ephemeral":
             built[name] = made
-    return Project(built, tests, dict(_unit_tests(manifest)), raw_tables())
+    return Project(built, tests, dict(_unit_tests(manifest)), tables)
 
 
 def _in_order(nodes: Mapping[str, Any]) -> Iterator[Any]:

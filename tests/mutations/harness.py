@@ -180,6 +180,10 @@ class Marts:
         self._held: dict[str, dict[str, str | None]] = {name: {} for name in _REGISTRY}
         self._run = 0
         self._clock = clock
+        self._made: dict[str, tuple[Any, ...]] = {}
+        """What each node was last made from: its SQL, added rows, `_content` of what it reads."""
+        self._content: dict[str, Any] = {}
+        """What each node holds and each raw table got, as a value that is equal where they are."""
 
     def save(self, path: Path) -> None:
         """Write everything to a new file."""
@@ -195,6 +199,7 @@ class Marts:
         )
         self._held = {dataset: dict(held) for dataset, held in other._held.items()}
         self._run, self._clock = other._run, other._clock
+        self._made, self._content = dict(other._made), dict(other._content)
 
     # -- loading
 
@@ -251,6 +256,9 @@ class Marts:
             [run, f"run-{run}", state.extracted_at],
         )
         self.connection.unregister("arrived")
+        if versions:
+            self._content[table] = run
+        self._content["_source_load"] = run
         ledger = {
             "run_sequence": run,
             "run_id": f"run-{run}",
@@ -292,6 +300,9 @@ class Marts:
         only: Collection[str] | None = None,
     ) -> None:
         """Build seeds, models and snapshots in the order of the DAG.
+
+        A node that would be made of the very same again, as its SQL and what it reads are the same,
+        stays as it is.
 
         Args:
             stops_at_errors: also run the data tests where `dbt build` would, and skip what comes
@@ -338,14 +349,32 @@ class Marts:
                 self.failed[test_id] = f"{result.failures} rows"
 
     def _make(self, node: Node, sql: str | None, added: Sequence[Mapping[str, Any]]) -> None:
+        is_later = self._exists(node)
+        if sql is None:
+            sql = node.later_sql if is_later else node.sql
+        read = (*node.parents, *node.sources)
+        made_from = (sql, str(added), *(self._content.get(name) for name in read))
+        if self._made.get(node.node_id) == made_from:
+            return
+        self._made.pop(node.node_id, None)
+        self._replace(node, sql, added, is_later=is_later)
+        if node.materialized == "view":
+            self._content[node.node_id] = made_from
+        else:
+            (content,) = self.connection.execute(
+                f"select count(*), sum(cast(hash(held) as hugeint)) from {node.relation} as held"
+            ).fetchall()
+            self._content[node.node_id] = content
+        self._made[node.node_id] = made_from
+
+    def _replace(
+        self, node: Node, sql: str, added: Sequence[Mapping[str, Any]], *, is_later: bool
+    ) -> None:
         schema = node.relation.split(".")[1]
         self.connection.execute(f"create schema if not exists {schema}")
         if node.kind == "seed":
             self._make_seed(node, added)
             return
-        is_later = self._exists(node)
-        if sql is None:
-            sql = node.later_sql if is_later else node.sql
         if node.kind == "snapshot":
             self._make_snapshot(node, sql, is_later=is_later)
         elif node.materialized == "view":
