@@ -50,7 +50,7 @@ def describe(settings: Settings, target_path: Path) -> Path:
     _run(
         "dbt docs generate",
         [
-            *(sys.executable, "-m", "dbt.cli.main", "--quiet", "docs", "generate"),
+            *(sys.executable, "-m", "ingestion.dbt", "--quiet", "docs", "generate"),
             *("--project-dir", str(PROJECT_DIR)),
             *("--profiles-dir", os.environ.get("DBT_PROFILES_DIR") or str(PROJECT_DIR)),
             *("--target", settings.target, "--target-path", str(docs)),

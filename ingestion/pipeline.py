@@ -204,7 +204,7 @@ def dbt_build(settings: Settings, *, verbose: bool) -> None:
     if profiles_dir == PROJECT_DIR and not (PROJECT_DIR / "profiles.yml").exists():
         shutil.copy(PROJECT_DIR / "profiles.example.yml", PROJECT_DIR / "profiles.yml")
     command = [
-        *(sys.executable, "-W", "ignore", "-m", "dbt.cli.main"),
+        *(sys.executable, "-W", "ignore", "-m", "ingestion.dbt"),
         *(() if sys.stdout.isatty() else ("--no-use-colors",)),
         *("build", "--project-dir", str(PROJECT_DIR), "--profiles-dir", str(profiles_dir)),
         # Unit tests try rules on made-up rows: a change of the code can break them, data cannot.

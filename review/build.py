@@ -173,7 +173,7 @@ def build_selected(project: Path, warehouse: Path, work: Path, state: Path) -> S
     side = _Building(project, "base", target, sys.executable)
     (target / "run_results.json").unlink(missing_ok=True)
     selected = ("--select", "state:modified+", "--state", str(state))
-    done = side.run("-m", "dbt.cli.main", "--log-format", "json", "build", *selected)
+    done = side.run("-m", "ingestion.dbt", "--log-format", "json", "build", *selected)
     results = target / "run_results.json"
     if results.exists() or done.returncode:
         side.note(done, [results])
@@ -189,7 +189,7 @@ def write_docs(project: Path, work: Path) -> list[Path]:
         ReviewError: the docs cannot be written.
     """
     side = _Building(project, "pr", work / "pr", sys.executable)
-    done = side.run("-m", "dbt.cli.main", "docs", "generate", "--static")
+    done = side.run("-m", "ingestion.dbt", "docs", "generate", "--static")
     if done.returncode:
         raise ReviewError(f"dbt docs generate failed:\n{done.stdout[-3000:]}")
     written = [Path(shutil.copy(side.target / "static_index.html", work / "docs.html"))]

@@ -7,6 +7,7 @@ goes to ``results-build.json`` and ``results-test.json`` in the target path.
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ def main() -> int:
 
     ``TESTS``: names, separated by commas, of the only tests to run; empty for all.
     """
+    gc.disable()  # a fifth of the processor time, for nothing in a process this short
     from dbt.cli.main import dbtRunner
 
     target, wanted, tests, *options = sys.argv[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -17,6 +18,10 @@ from pymongo.database import Database
 from ingestion.mongodb import connect
 from ingestion.settings import PROJECT_DIR, Settings
 from sandbox.mongod import embedded
+
+# dbt, sqlglot and the readers of pages make millions of small objects; at its default of 700 the
+# collector goes through all of them again and again.
+gc.set_threshold(100_000)
 
 LONGEST = (
     "tests/snowflake/test_pipeline.py",

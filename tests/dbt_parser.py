@@ -11,7 +11,8 @@ from pathlib import Path
 from ingestion.settings import PROJECT_DIR
 
 PARSE = """
-import json, sys
+import gc, json, sys
+gc.disable()
 from dbt.cli.main import dbtRunner
 
 options = json.loads(sys.argv[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -126,7 +127,8 @@ def _child(job: Mapping[str, Any]) -> int:
         if first == "-m":
             module, *rest = rest
             sys.argv = [module, *rest]
-            if module == "dbt.cli.main":  # imported already, which runpy would warn of
+            if module == "ingestion.dbt":  # imported already, which runpy would warn of
+                gc.disable()  # as that module does
                 from dbt.cli.main import cli
 
                 cli(prog_name="dbt")
@@ -161,6 +163,7 @@ def _serve() -> None:
     import ingestion.load
     import ingestion.pipeline  # noqa: F401
 
+    gc.freeze()  # or each child's collector touches, and so copies, all that was imported
     for line in sys.stdin:
         job = json.loads(line)
         child = os.fork()

@@ -110,7 +110,7 @@ def time_build(home: Path, cities: int, rounds: int, timeout: int) -> Scale:
         ingest = measure.run((*colleges, "run", "--no-build", *portals), environment, timeout)
         shutil.rmtree(states)
     dbt = (
-        *(sys.executable, "-m", "dbt.cli.main", "build", "--quiet"),
+        *(sys.executable, "-m", "ingestion.dbt", "build", "--quiet"),
         *("--project-dir", str(measure.PROJECT_DIR), "--profiles-dir", str(measure.PROJECT_DIR)),
         *("--target-path", str(home / "target"), "--log-path", str(home / "logs")),
     )

@@ -46,7 +46,7 @@ class Home:
 
     def _dbt(self, *arguments: str) -> None:
         profiles = ("--profiles-dir", str(PROJECT_DIR))
-        done = self._python("dbt.cli.main", "--quiet", *arguments, *profiles)
+        done = self._python("ingestion.dbt", "--quiet", *arguments, *profiles)
         assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
 
     def marts(self, *models: str) -> None:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import json
 import logging
 import os
@@ -277,6 +278,7 @@ def _dbt(job: dict[str, Any], log: Path) -> None:
     home = Path(os.environ["COLLEGES_HOME"])
     home.unlink(missing_ok=True)
     home.symlink_to(job["home"])
+    gc.disable()  # as `colleges run` starts it
     done = dbtRunner().invoke(job["arguments"])
     if done.exception:
         sys.stdout.write(f"{done.exception}\n")

@@ -51,7 +51,7 @@ class TwoWarehouses:
         self, *arguments: str, project: Path = PROJECT_DIR, **environ: str
     ) -> subprocess.CompletedProcess[str]:
         """Run dbt."""
-        return self._run("dbt.cli.main", *arguments, "--project-dir", project, **environ)
+        return self._run("ingestion.dbt", *arguments, "--project-dir", project, **environ)
 
     def _run(
         self, module: str, *arguments: str | Path, **environ: str

@@ -16,6 +16,7 @@ Prints its port.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import importlib
 import io
@@ -376,6 +377,7 @@ def main(account: str, *users: str) -> None:
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(fs_server.app, log_level="warning", access_log=False)
+    gc.disable()  # parsed statements are many small objects, and the server lives for one session
     uvicorn.Server(config).run(sockets=[listener])
 
 
