@@ -101,9 +101,8 @@ def test_raw_is_damaged(
     assert replayed.returncode == 0, replayed.stderr
     assert without_ledger(store.raw()) == without_ledger(whole)
 
-    succeeded = colleges(*run)
+    succeeded = colleges(*run, "--no-build")
     assert succeeded.returncode == 0, succeeded.stderr + succeeded.stdout
-    assert dbt.exists()
 
 
 @pytest.mark.parametrize("change", ["delete from {}", "insert into {0} select * from {0}"])
