@@ -11,7 +11,8 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -200,6 +201,21 @@ class Marts:
         self._held = {dataset: dict(held) for dataset, held in other._held.items()}
         self._run, self._clock = other._run, other._clock
         self._made, self._content = dict(other._made), dict(other._content)
+
+    @contextmanager
+    def taken_back(self) -> Iterator[Mapping[str, Any]]:
+        """Whatever is built inside is gone afterwards; gives the `_content` of before."""
+        made, content = dict(self._made), dict(self._content)
+        self.connection.execute("begin")
+        try:
+            yield content
+        finally:
+            self.connection.execute("rollback")
+            self._made, self._content = made, content
+
+    def changed(self, content: Mapping[str, Any]) -> set[str]:
+        """Ids of the nodes that do not hold what they held then."""
+        return {name for name, held in self._content.items() if content.get(name) != held}
 
     # -- loading
 

@@ -192,29 +192,30 @@ class States:
         """Rebuild what is made of the model, and ask the data tests, all or until one says no."""
         mutant = verdict.mutant
         only = self.project.descendants(mutant.model)
-        tests = [t for t in self.project.tests.values() if set(t.parents).intersection(only)]
         for marts, said, prints in self.built:
-            marts.connection.execute("begin")
-            try:
-                marts.build(only=only, instead={mutant.model: mutant.sql})
-                verdict.changes_marts |= _prints(marts) != prints
-                for test in tests:
-                    outcome = marts.test_node(test).outcome
-                    if outcome not in (said[test.node_id], "pass"):
-                        verdict.killers.append(f"data test {test.name}")
-                        if not asks_all:
-                            break
-            except ConstraintError as error:
-                verdict.killers.append(f"constraint of {str(error).split(':')[0]}")
-                verdict.changes_marts = True
-            except duckdb.Error as error:
-                # A mistake in SQL that does not run is none that could be made; one that stops on
-                # these rows would stop the build.
-                verdict.is_invalid = isinstance(error, duckdb.ProgrammingError)
-                if not verdict.is_invalid:
-                    verdict.killers.append(f"the build stops: {str(error).splitlines()[0][:80]}")
-            finally:
-                marts.connection.execute("rollback")
+            with marts.taken_back() as before:
+                try:
+                    marts.build(only=only, instead={mutant.model: mutant.sql})
+                    verdict.changes_marts |= _prints(marts) != prints
+                    changed = marts.changed(before)
+                    for test in self.project.tests.values():
+                        if not changed.intersection(test.parents):
+                            continue
+                        outcome = marts.test_node(test).outcome
+                        if outcome not in (said[test.node_id], "pass"):
+                            verdict.killers.append(f"data test {test.name}")
+                            if not asks_all:
+                                break
+                except ConstraintError as error:
+                    verdict.killers.append(f"constraint of {str(error).split(':')[0]}")
+                    verdict.changes_marts = True
+                except duckdb.Error as error:
+                    # A mistake in SQL that does not run is none that could be made; one that stops
+                    # on these rows would stop the build.
+                    verdict.is_invalid = isinstance(error, duckdb.ProgrammingError)
+                    if not verdict.is_invalid:
+                        why = str(error).splitlines()[0][:80]
+                        verdict.killers.append(f"the build stops: {why}")
             if verdict.is_invalid or (verdict.killers and not asks_all):
                 return
 
@@ -310,15 +311,14 @@ class Cases:
             marts = self._marts(case)
             if marts is None:
                 continue
-            marts.connection.execute("begin")
-            try:
-                marts.build(only=only, instead={mutant.model: mutant.sql}, seeds=case.seeds)
-                case.compare(marts)
-            except (AssertionError, duckdb.Error):
-                verdict.killers.append(f"case {case.name}")
-                return
-            finally:
-                marts.connection.execute("rollback")
+            with marts.taken_back() as before:
+                try:
+                    marts.build(only=only, instead={mutant.model: mutant.sql}, seeds=case.seeds)
+                    if marts.changed(before):
+                        case.compare(marts)
+                except (AssertionError, duckdb.Error):
+                    verdict.killers.append(f"case {case.name}")
+                    return
 
     def _marts(self, case: Case) -> Marts | None:
         if case.name in self._broken:
