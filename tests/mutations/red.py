@@ -339,8 +339,9 @@ RULES: tuple[Rule, ...] = (
         4,
         "the name of the record must agree with the collège of its UAI",
         "int_result__college_candidates",
+        r"case when labels\.label_key = linked_names\.spelling then 2 else 4 end(.*?)"
         r"where labels\.label_key = '' or ",
-        "where true or ",
+        r"2\1where true or ",
         "a_uai_that_moved_to_another_entry_takes_no_result_along",
         "a_result_under_an_unknown_name_hangs_on_nobody_and_warns",
         "the_ips_too_is_checked_against_its_name",
@@ -368,11 +369,24 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         4,
+        "a UAI in small letters is the same",
+        "stg_education_nationale__ivac",
+        r"upper\((.{0,80}?'\$\.uai'.{0,20}?)\) as uai",
+        r"\1 as uai",
+        "uai_in_small_letters_are_the_same",
+    ),
+    Rule(
+        4,
         "a record that says private is no public collège's",
-        "int_result__labels",
-        r"and coalesce\(is_public, true\)",
-        "",
-        "a_private_namesake_takes_no_result",
+        (
+            Edit("int_result__labels", r"and coalesce\(is_public, true\)", ""),
+            Edit(
+                "int_result__exam_sessions",
+                r"and coalesce\(with_mentions\.is_public, true\)",
+                "",
+            ),
+        ),
+        ("a_private_namesake_takes_no_result",),
     ),
     _rule(
         4,

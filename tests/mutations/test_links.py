@@ -195,17 +195,17 @@ CASES = distinct(
         name="a_private_namesake_takes_no_result",
         concludes=f"that a private school's results are {A}'s",
         states=lambda: [
-            _start().adding(
+            # A's own result of that session would go before it.
+            _start().edit(
                 IVAC,
-                {
-                    **_start().one(IVAC, {"uai": A_UAI, "session": "2024"}),
-                    "uai": NEW_UAI,
-                    "secteur": "PR",
-                    "taux_de_reussite_g": 12.0,
-                },
+                {"uai": A_UAI, "session": "2024"},
+                {"uai": NEW_UAI, "secteur": "PR", "taux_de_reussite_g": 12.0},
             )
         ],
-        expect={SESSIONS.format(A): ALL, NAMES_OF.format(NEW_UAI): []},
+        expect={
+            SESSIONS.format(A): [(2022,), (2023,), (2025,)],
+            NAMES_OF.format(NEW_UAI): [],
+        },
     ),
     Case(
         name="a_decision_for_past_school_years_gives_a_second_uai",
@@ -247,6 +247,7 @@ CASES = distinct(
             "select session, count(*) from marts.fct_college_result group by 1 order by 1": [
                 (session, 113) for (session,) in ALL
             ],
+            "select count(*) from marts.fct_college_result where uai <> upper(uai)": [(0,)],
         },
     ),
     Case(

@@ -27,7 +27,7 @@ typed as (
         payload,
         record_key,
         run_sequence,
-        {{ json_text('payload', 'uai') }} as uai,
+        upper({{ json_text('payload', 'uai') }}) as uai,
         {{ json_text('payload', 'rentree_scolaire') }} as school_year_label,
         {{ rentree_start(json_text('payload', 'rentree_scolaire'), 'extracted_at') }}
             as school_year_start,

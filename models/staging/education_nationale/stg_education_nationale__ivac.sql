@@ -48,7 +48,7 @@ typed as (
         payload,
         record_key,
         run_sequence,
-        {{ json_text('payload', 'uai') }} as uai,
+        upper({{ json_text('payload', 'uai') }}) as uai,
         {{ exam_session(json_text('payload', 'session'), 'extracted_at') }} as session,
         {{ json_text('payload', 'nom_de_l_etablissement') }} as establishment_name,
         {{ json_text('payload', 'commune') }} as commune_name,

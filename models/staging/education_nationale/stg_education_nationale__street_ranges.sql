@@ -34,7 +34,7 @@ final as (
             when 'I' then 'odd'
             when 'PI' then 'both'
         end as parity,
-        {{ json_text('payload', 'code_rne') }} as uai,
+        upper({{ json_text('payload', 'code_rne') }}) as uai,
         case upper({{ json_text('payload', 'secteur_unique') }})
             when 'O' then true
             when 'N' then false
