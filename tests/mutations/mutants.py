@@ -313,7 +313,12 @@ class Cases:
                 continue
             with marts.taken_back() as before:
                 try:
-                    marts.build(only=only, instead={mutant.model: mutant.sql}, seeds=case.seeds)
+                    marts.build(
+                        only=only,
+                        instead={mutant.model: mutant.sql},
+                        seeds=case.seeds,
+                        stops_at_errors=bool(case.keeps),
+                    )
                     if marts.changed(before):
                         case.compare(marts)
                 except (AssertionError, duckdb.Error):

@@ -59,10 +59,10 @@ def _renumbered(directory: bool = True):  # type: ignore[no-untyped-def]
     )
 
 
-def _half_a_directory():  # type: ignore[no-untyped-def]
+def _directory_without_a_fifth():  # type: ignore[no-untyped-def]
     return (
         _start()
-        .without(DIRECTORY, lambda record: str(record["numero_uai"])[-2] < "5")
+        .without(DIRECTORY, lambda record: str(record["numero_uai"])[-2] < "2")
         .at("2026-10-13")
     )
 
@@ -251,12 +251,14 @@ CASES = distinct(
         },
     ),
     Case(
-        name="half_a_directory_takes_no_link_away",
-        concludes="that half the collèges have no results",
-        states=lambda: [_start(), _half_a_directory()],
+        # Fewer entries than its floor, and the pull would have withdrawn none.
+        name="a_fifth_of_the_directory_gone_takes_no_link_away",
+        concludes="that a fifth of the collèges have no results",
+        states=lambda: [_start(), _directory_without_a_fifth()],
         expect={
-            # as before: eight of the sample share their name with a school next door
-            "select count(uai) from marts.dim_college where is_open": [(106,)],
+            # 106 before: eight of the sample share their name with a school next door, and one of
+            # those schools went
+            "select count(uai) from marts.dim_college where is_open": [(107,)],
             "select count(*) from marts.fct_college_result where session = 2025": [(113,)],
         },
     ),

@@ -28,6 +28,11 @@ VALMY = (
     " from marts.fct_college_school_year"
     f" where college_name = 'VALMY' and school_year = '{NEXT_YEAR}'"
 )
+INSEE_CODES = (
+    "select count(distinct insee_code) from marts.fct_college_school_year"
+    " where insee_code like '751%'"
+    " and school_year = (select max(school_year) from marts.fct_college_school_year)"
+)
 SUMMED = (
     "select sum(college_count) from marts.agg_arrondissement_school_year"
     f" where school_year = '{NEXT_YEAR}'"
@@ -74,7 +79,13 @@ def _nothing_moves(
         name=name,
         concludes=concludes,
         states=lambda: [past(), now(), _everywhere(change)],
-        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], CHANGES: [], SUMMED: [(114,)]},
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            CHANGES: [],
+            SUMMED: [(114,)],
+            INSEE_CODES: [(20,)],
+        },
         passes=["colleges_sum_to_arrondissements", "published_college_ids_stay"],
     )
 
@@ -229,6 +240,7 @@ CASES = distinct(
             "select count(distinct arrondissement_number) from marts.fct_college_school_year": [
                 (20,)
             ],
+            INSEE_CODES: [(20,)],
         },
         passes=["published_college_ids_stay"],
     ),
