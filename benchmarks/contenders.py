@@ -76,9 +76,10 @@ def pull(url: str) -> None:
     """This project's hop 1; what the store does and the comparison count as on MongoDB."""
     import ingestion.pull
     import sandbox.portal
-    from ingestion import pipeline
+    from ingestion import pipeline, start
     from ingestion.store import Store
 
+    start.collect_garbage_seldom()  # as the command does
     clock = Clock()
     for name, method in vars(Store).items():
         if callable(method) and not name.startswith("_") and name != "versions":

@@ -36,7 +36,7 @@ INGESTR = measure.PROJECT_DIR / ".venv-bench" / "bin" / "ingestr"
 DRIVER = measure.PROJECT_DIR.joinpath(
     "benchmarks/duckdb/node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so"
 )
-LOAD = ("-m", "ingestion.cli", "load")
+LOAD = ("-c", "from ingestion.start import main; main()", "load")
 OURS, RIVAL = "ours", "rival"
 
 PULL, PULL_SAME, PULL_CHANGED = (

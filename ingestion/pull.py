@@ -23,7 +23,7 @@ from ingestion.portal import PortalClient, Spooled
 from ingestion.profile import compare, profile
 from ingestion.records import Quarantined
 from ingestion.registry import Dataset
-from ingestion.store import INSERT_ROWS, Document, Run, Store, as_version
+from ingestion.store import Document, Run, Store, as_version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,7 +159,6 @@ class Puller:
         counts |= {"rows_received": spooled.rows, "rows_quarantined": spooled.rows - readable}
         counts["rows_withdrawn"] = len(missing)
         if is_changed := readable > counts["rows_unchanged"]:
-            # None of them is held as it came, so they rise by their numbers.
             rows = rows.filter(np.isin(kinds, (NEW, CHANGED, RESTORED)))
             self._send(entry, spooled, rows)
         # Tombstones, numbered on from the lines.
@@ -182,7 +181,10 @@ class Puller:
         result.status, result.counts, result.profile_changes = "finished", counts, changes
 
     def _send(self, entry: Document, spooled: Spooled, rows: pa.Table) -> None:
-        """Have dlt write versions; raises what `Store.insert` raises, or the system."""
+        """Have dlt write versions; raises what `Store.insert` raises, or the system.
+
+        dlt gets the keys and hashes; the destination reads the lines where they are, in the spool.
+        """
         import dlt
         from dlt.common.destination.exceptions import DestinationTerminalException
 
@@ -191,19 +193,23 @@ class Puller:
         failed: list[BaseException] = []  # of which dlt keeps the text alone
 
         @dlt.destination(
-            name="mongodb", batch_size=INSERT_ROWS, loader_file_format="parquet",
+            name="mongodb", batch_size=records.BATCH_ROWS, loader_file_format="parquet",
             naming_convention="direct", skip_dlt_columns_and_tables=True,
         )  # fmt: skip
         def mongodb(batch: pa.RecordBatch, table: Any) -> None:  # noqa: ARG001 - dlt's signature
             try:
-                self._insert(entry, spooled, batch.to_pylist())
+                rows = batch.to_pylist()
+                lines = records.lines_at(spooled.path, [row.pop("offset") for row in rows])
+                paired = zip(rows, lines, strict=True)
+                whole = (row | {"payload": line.decode()} for row, line in paired)
+                self._insert(entry, spooled, whole)
             except Exception as error:
                 failed.append(error)
                 raise DestinationTerminalException(str(error)) from error
 
         table = entry["table_name"]
         pipeline = fresh_pipeline("pull", mongodb, table, self.work_dir)
-        resource = dlt.resource(records.with_payload(spooled.path, rows), name=table)
+        resource = dlt.resource(rows.to_batches(), name=table)
         try:
             pipeline.run(resource, loader_file_format="parquet")
         except Exception as error:
@@ -250,9 +256,8 @@ def _why_not(dataset: Dataset, readable: int, missing: int, nameless: int) -> st
 def _repeated(path: Path, rows: pa.Table, kinds: Any) -> Iterator[Quarantined]:
     """The lines of records that came more than once: copies but the first, conflicts all."""
     found = rows.append_column("kind", [kinds]).filter(kinds >= COPY).to_pylist()
-    bad = {row["line_number"]: row for row in found}
-    for number, line in enumerate(records.lines(path) if bad else (), 1):
-        if row := bad.get(number):
-            what = "different contents" if row["kind"] == CONFLICT else "the same content"
-            detail = f"its key came more than once in one pull, with {what}"
-            yield Quarantined(number, line, "duplicate_key", detail, row["record_key"])
+    lines = records.lines_at(path, [row["offset"] for row in found])
+    for row, line in zip(found, lines, strict=True):
+        what = "different contents" if row["kind"] == CONFLICT else "the same content"
+        detail = f"its key came more than once in one pull, with {what}"
+        yield Quarantined(row["line_number"], line, "duplicate_key", detail, row["record_key"])

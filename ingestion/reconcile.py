@@ -156,13 +156,14 @@ def _copy(store: Store, raw: Connection, dataset: Dataset, entries: list[Documen
     up_to = max((entry["run_sequence"] for entry in entries), default=0)
     where = f"run_sequence <= {up_to} order by run_sequence, record_key"
 
+    hash_of = records.line_hasher(dataset)
+
     def versions() -> Iterator[Document]:
         rows = _rows(raw, dataset.table, VERSION_COLUMNS, where)
         for number, version in enumerate(rows, 1):
             del version["run_id"]  # the ledger has it
             run, payload = int(version["run_sequence"]), version["payload"]
-            line_hash = payload and records.line_hash(payload.encode(), dataset)
-            own = {"run_sequence": run, "line_hash": line_hash}
+            own = {"run_sequence": run, "line_hash": payload and hash_of(payload.encode())}
             yield stores.as_version(number, version | own)
 
     store.insert(dataset.table, versions())

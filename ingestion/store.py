@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import secrets
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,7 +70,8 @@ _INDEX = [(name, DESCENDING if name == "run_sequence" else ASCENDING) for name i
 
 RUN_SIZE = 1 << 32
 """`_id` of a version is its run × this + its number within the run."""
-INSERT_ROWS = 5_000
+INSERT_ROWS = 1_000
+INSERT_BYTES = 32 * 1024 * 1024  # of payloads
 MAX_PART_BYTES = 15 * 1024 * 1024  # of a quarantined line, compressed; a document ends at 16 MiB
 
 # What pymongo raises for a document that BSON cannot hold.
@@ -217,7 +218,7 @@ class Store:
         """Write versions. Where MongoDB cannot hold the record as a document, `record` is null."""
         collection, left = self.database[table], iter(versions)
         with mongodb_errors(f"write versions to {table}"):
-            while page := list(islice(left, INSERT_ROWS)):
+            while page := list(_page(left)):
                 try:
                     collection.insert_many(page, ordered=False)
                 except _UNFIT as error:
@@ -257,6 +258,15 @@ def as_version(number: int, version: Document) -> Document:
         "is_withdrawn": payload is None,
         "record": orjson.loads(payload) if is_exact else None,
     }
+
+
+def _page(versions: Iterator[Document]) -> Iterator[Document]:
+    size = 0
+    for version in islice(versions, INSERT_ROWS):
+        yield version
+        size += len(version["payload"] or "")
+        if size >= INSERT_BYTES:
+            return
 
 
 def _insert_alone(collection: Collection[Document], version: Document) -> None:

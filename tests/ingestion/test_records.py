@@ -22,10 +22,10 @@ from ingestion.records import (
     BadRecordError,
     Quarantined,
     canonical,
-    line_hash,
+    line_hasher,
+    lines_at,
     parse,
     record_key,
-    with_payload,
 )
 from ingestion.records import read as read_file
 from ingestion.registry import Dataset, Portal
@@ -275,15 +275,16 @@ def test_a_file(tmp_path: Path) -> None:
             "line_number": number,
             "record_key": key,
             "content_hash": sha256(text).hexdigest(),
-            "line_hash": line_hash(line, A),
+            "line_hash": line_hasher(A)(line),
+            "offset": offset,
         }
-        for number, key, text, line in [
-            (1, '["x"]', b'{"a":"x","n":86}', good),
-            (3, "[1]", b'{"a":1}', b'{"a":1}'),
+        for number, key, text, line, offset in [
+            (1, '["x"]', b'{"a":"x","n":86}', good, 0),
+            (3, "[1]", b'{"a":1}', b'{"a":1}', len(good) + len(bad) + 3),
         ]
     ]
-    (batch,) = with_payload(tmp_path / "f", rows[1:])
-    assert batch["payload"].to_pylist() == ['{"a":1}']
+    offsets = rows["offset"].to_pylist()
+    assert list(lines_at(tmp_path / "f", offsets[::-1])) == [b'{"a":1}', good]
     (kept_out,) = quarantined
     assert (kept_out.line_number, kept_out.line, kept_out.reason) == (2, bad, "invalid_json")
     assert kept_out.record_key == '["y"]', "it still says which record it is"
@@ -329,12 +330,8 @@ def test_what_is_held_as_it_came_is_found_without_parsing(
     assert parsed[1]["content_hash"] == held["content_hash"][6].as_py()
     assert parsed[0]["content_hash"] != held["content_hash"][5].as_py()
     chosen = again.take([3, BATCH_ROWS, count - 6])
-    (batch,) = with_payload(tmp_path / "f", chosen)
-    payloads = [lines[10].decode(), lines[BATCH_ROWS + 7].decode(), changed[1].decode()]
-    assert batch["payload"].to_pylist() == payloads
-    assert batch.drop_columns("payload") == chosen
-    whole = list(with_payload(tmp_path / "f", again))
-    assert [len(batch) for batch in whole] == [BATCH_ROWS, BATCH_ROWS, 3]
+    found = list(lines_at(tmp_path / "f", chosen["offset"].to_pylist()))
+    assert found == [lines[10], lines[BATCH_ROWS + 7], changed[1]]
 
 
 def refuse(real: Any, allowed: set[bytes]) -> Any:
