@@ -7,25 +7,30 @@ itself. Where a release of pymongo has that no longer, the public way is taken.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from struct import pack, unpack_from
 from typing import TYPE_CHECKING, Any
 
+from bson import decode
 from pymongo import CursorType
 from pymongo.collection import Collection
 from pymongo.cursor import RawBatchCursor
 
 try:
     from bson import _array_of_documents_to_buffer
-    from bson.raw_bson import _RAW_ARRAY_BSON_OPTIONS, _RawArrayBSONDocument
 except ImportError:  # a release without it
     _array_of_documents_to_buffer = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# BSON: a length of four bytes before each document, a type and a name before each value.
+_OPENING = re.compile(rb"....\x03cursor\0....\x04(?P<name>firstBatch|nextBatch)\0", re.DOTALL)
+_CURSOR_AT = len(b"....\x03cursor\0")
 REPLY_ROWS = 20_000  # documents in a reply of the server, which ends at 16 MB; and in a row group
 
 
@@ -82,19 +87,23 @@ class _Replies(RawBatchCursor[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # glibc keeps what is freed, up to twice the largest piece: no fresh pages for each reply.
-        bytes(16 * 1024 * 1024)
+        # From now on glibc keeps freed pieces up to this size, for 32 MiB is the most it accepts:
+        # fresh pages for each reply take longer than all else.
+        bytes(31 * 1024 * 1024)
 
     def _unpack_response(self, response: Any, *args: Any, **kwargs: Any) -> Any:
-        options: Any = _RAW_ARRAY_BSON_OPTIONS
-        reply = _RawArrayBSONDocument(response.payload_document, options)
-        cursor = reply.get("cursor")
-        if cursor is None:  # an error, which pymongo tells
+        """The batch out of a reply, `{cursor: {firstBatch: [...], id, ns}, ok}`, copied once."""
+        reply = memoryview(response.payload_document)
+        opening = _OPENING.match(reply)
+        if opening is None:  # an error, or another order: pymongo reads it
             return super()._unpack_response(response, *args, **kwargs)
-        name = "firstBatch" if "firstBatch" in cursor else "nextBatch"
-        documents = _array_of_documents_to_buffer(cursor[name])
-        batch = {name: [documents] if documents else []}
-        return [{"ok": 1.0, "cursor": {"id": cursor["id"], "ns": cursor["ns"], **batch}}]
+        start, (size,) = opening.end(), unpack_from("<i", reply, opening.end())
+        documents = _array_of_documents_to_buffer(reply[start : start + size])
+        (of_cursor,) = unpack_from("<i", reply, _CURSOR_AT)
+        rest = bytes(reply[start + size : _CURSOR_AT + of_cursor])
+        cursor = decode(pack("<i", 4 + len(rest)) + rest)
+        batch = {opening["name"].decode(): [documents] if documents else []}
+        return [{"ok": 1.0, "cursor": cursor | batch}]
 
 
 def write_parquet(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
