@@ -131,7 +131,7 @@ def _versions(store: Store, entries: list[Document]) -> Iterator[pa.Table]:
     ids = pa.array([entry["run_id"] for entry in entries]).dictionary_encode()
     columns = {name: kind for name, kind in VERSION_COLUMNS.items() if name != "run_id"}
     query = {"_id": stores.run_range(entries[0]["run_sequence"], entries[-1]["run_sequence"])}
-    versions = store.versions(entries[0]["table_name"])
+    versions = store.database[entries[0]["table_name"]]
     for found in arrow.read(versions, columns, query, sort=[("_id", 1)]):
         runs = pc.index_in(found["run_sequence"], value_set=sequences)
         run_ids = ids.take(runs.combine_chunks())

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from ingestion import errors, records
 from ingestion.classify import CHANGED, CONFLICT, COPY, NEW, RESTORED, UNCHANGED, classify, present
 from ingestion.lock import Lease
-from ingestion.portal import PortalClient, Spooled
 from ingestion.profile import compare, profile
 from ingestion.records import Quarantined
 from ingestion.registry import Dataset
@@ -28,6 +27,7 @@ from ingestion.store import Document, Run, Store, as_version
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ingestion.portal import PortalClient, Spooled
     from ingestion.probe import Probe
 
 logger = logging.getLogger(__name__)

@@ -167,7 +167,7 @@ def _copy(store: Store, raw: Connection, dataset: Dataset, entries: list[Documen
             yield stores.as_version(number, version | own)
 
     store.insert(dataset.table, versions())
-    count, expected = store.versions(dataset.table).count_documents({}), sum(map(written, entries))
+    count, expected = store.database[dataset.table].count_documents({}), sum(map(written, entries))
     if count != expected:
         raise ReconciliationError(
             "MongoDB is empty, and cannot be filled from the warehouse, which does not hold what "

@@ -12,19 +12,12 @@ def main() -> None:
     """Import the command line and run it."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGINT, _end)
-    collect_garbage_seldom()
+    # A record holds no cycle. Looking for cycles after every 700 new objects, as Python does, would
+    # take a quarter of a pull's processor time.
+    gc.set_threshold(100_000)
     from ingestion.cli import main as command
 
     command(prog_name="colleges")
-
-
-def collect_garbage_seldom() -> None:
-    """Let Python look for cycles after every 100 000 new objects, not after every 700.
-
-    A record holds no cycle, and looking through all of them takes a quarter of a pull's processor
-    time.
-    """
-    gc.set_threshold(100_000)
 
 
 def _end(number: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's

@@ -179,10 +179,6 @@ class Store:
 
     # -- versions --
 
-    def versions(self, table: str) -> Collection[Document]:
-        """The collection of a dataset's versions."""
-        return self.database[table]
-
     def held(self, dataset: Dataset) -> pa.Table:
         """The latest version of each record: `record_key`, `content_hash`, `line_hash`.
 

@@ -95,7 +95,7 @@ class House:
     def versions(self) -> dict[str, list[str | None]]:
         """Name of a college → its payloads, in the order of runs."""
         found: dict[str, list[str | None]] = {}
-        for version in self.store.versions(COLLEGES.table).find(sort=[("_id", 1)]):
+        for version in self.store.database[COLLEGES.table].find(sort=[("_id", 1)]):
             name = json.loads(version["record_key"])[0]
             found.setdefault(name, []).append(version["payload"])
         return found

@@ -143,7 +143,7 @@ def test_an_empty_mongodb_is_filled_from_raw(our: House) -> None:
     our.pull(college("A"), college("B", **{"a.b": 1}))
     our.pull(college("A", x=1))
     our.load()
-    versions = our.store.versions(COLLEGES.table)
+    versions = our.store.database[COLLEGES.table]
     before = sorted(
         ({**v, "_id": v["_id"] >> 32} for v in versions.find()),
         key=lambda v: (v["_id"], v["record_key"]),

@@ -66,7 +66,7 @@ def test_a_version_can_be_asked_for_by_its_fields(our: House) -> None:
     odd = b'{"libelle": "B", "annee_scol": "2019-2020", "n": 123456789012345678901, "a.b": 1}'
     dotted = {"insee.code": "75101", "$x": {"": None}}
     assert counts(our, college("A", **dotted), odd) == {"received": 2, "new": 2}
-    versions = our.store.versions(COLLEGES.table)
+    versions = our.store.database[COLLEGES.table]
     found = versions.find_one({"record.libelle": "A"})
     assert found
     assert found["record"] == {"libelle": "A", "annee_scol": "2019-2020", **dotted}
@@ -92,7 +92,7 @@ def test_a_version_can_be_asked_for_by_its_fields(our: House) -> None:
 def test_what_mongodb_cannot_hold_is_stored_as_text(field: str, is_held: bool, our: House) -> None:
     line = f'{{"libelle": "B", "annee_scol": "2019-2020", {field}}}'.encode()
     assert counts(our, college("A"), line) == {"received": 2, "new": 2}
-    for version in our.store.versions(COLLEGES.table).find():
+    for version in our.store.database[COLLEGES.table].find():
         is_odd = version["record_key"] == key("B")
         assert (version["record"] is not None) == (is_held or not is_odd)
         assert not is_odd or version["payload"] == line.decode()
@@ -209,6 +209,22 @@ def test_what_a_killed_pull_left_is_removed_by_the_next_run(our: House) -> None:
         our.store.end(entry, "finished")
 
 
+def test_large_records_are_written_a_few_at_a_time(
+    our: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that memory is bounded whatever a portal sends."""
+    monkeypatch.setattr(store_module, "INSERT_BYTES", 250)
+    real, pages = Collection.insert_many, []
+
+    def insert_many(self: Collection[Any], page: list[Any], **how: Any) -> Any:
+        pages.append(sorted(version["record_key"] for version in page))
+        return real(self, page, **how)
+
+    monkeypatch.setattr(Collection, "insert_many", insert_many)
+    our.pull(*(college(name, text=100 * "x") for name in "ABCDE"))
+    assert pages == [[key("A"), key("B")], [key("C"), key("D")], [key("E")]]
+
+
 def test_synthetic_and_real_records_do_not_meet(our: House) -> None:
     our.pull(college("A"), is_synthetic=True)
     with pytest.raises(SettingsError, match="holds synthetic records"):
@@ -227,7 +243,7 @@ def test_the_ledger_has_the_columns_of_raw(our: House) -> None:
 @pytest.mark.parametrize("change", ["delete", "add"])
 def test_a_mongodb_that_lost_versions_is_not_pulled_into(our: House, change: str) -> None:
     our.pull(college("A"), college("B"))
-    versions = our.store.versions(COLLEGES.table)
+    versions = our.store.database[COLLEGES.table]
     if change == "delete":
         versions.delete_one({"record_key": key("A")})
     else:
