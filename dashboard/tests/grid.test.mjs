@@ -1,10 +1,14 @@
-// Every view at every width, in both languages, light and dark: nothing complains, nothing scrolls sideways,
-// axe finds nothing, and the view shows what the document holds.
+// Every view at every width, in both languages, light and dark: nothing complains, scrolls sideways, lies on
+// something else or is cut, axe finds nothing, the view shows what the document holds, and does what visitors
+// came for (behaviours.mjs).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import test from "node:test";
-import { readDocument, running, visit } from "./harness.mjs";
+import { createLanguage } from "../src/i18n/index.js";
+import behaviours, { figures } from "./behaviours.mjs";
+import { plain, readDocument, running, visit } from "./harness.mjs";
+import { inPage } from "./in-page.mjs";
 
 const document = readDocument();
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -113,6 +117,8 @@ const read = (page, selectors) =>
         .map((element) => element.textContent)
         .join("\n"),
       banners: window.document.querySelectorAll("aside.synthetic").length,
+      collisions: window.ask.collisions(),
+      cut: window.ask.cut(),
       counts: Object.fromEntries(wanted.map((selector) => [selector, shown(selector)])),
     };
   }, selectors);
@@ -132,6 +138,32 @@ const violations = (page) =>
     );
   });
 
+// The page before its data are there, and where they do not come: something useful, and words for visitors.
+async function withoutData(page, { language, lang }) {
+  let answer;
+  const asked = new Promise((resolve) => (answer = resolve));
+  await page.route("**/dashboard.json", async (route) => (await asked, route.fulfill({ status: 500 })), {
+    times: 1,
+  });
+  await page.evaluate(() => location.reload());
+  await page.getByText("Le collège d’une adresse").waitFor();
+  const early = await page.evaluate(() => ({
+    links: ask.all("main a").length,
+    scroll: window.document.documentElement.scrollWidth - window.document.documentElement.clientWidth,
+    english: ask.texts("main [lang=en]").join(" "),
+  }));
+  assert.ok(early.links >= 3);
+  assert.ok(early.english.includes("The collège of an address"));
+  assert.equal(early.scroll, 0);
+  answer();
+  await page.locator("main [role=alert]").waitFor();
+  const text = plain(await page.locator("body").innerText());
+  assert.ok(text.includes(plain(language.t("page.failed"))), `${lang}: ${text}`);
+  assert.doesNotMatch(text, /make|dashboard\.json|500/);
+  await page.getByRole("button", { name: language.t("page.reload") }).click();
+  await page.waitForSelector("body[data-ready]");
+}
+
 for (const width of WIDTHS)
   for (const [lang, locale] of Object.entries(LANGUAGES))
     for (const theme of THEMES)
@@ -141,30 +173,48 @@ for (const width of WIDTHS)
           colorScheme: theme,
           viewport: { width, height: width < 500 ? 844 : 900 },
           hash: "#/sources",
+          inPage,
         });
         const { page, complaints } = opened;
+        const setting = { page, width, lang, theme, language: createLanguage(lang) };
+        await withoutData(page, setting);
+        complaints.length = 0;
         await page.evaluate(AXE);
         const [titles, headings] = [new Set(), new Set()];
         for (const [view, [hash, counts]] of Object.entries(VIEWS)) {
+          const where = `${view} at ${width} pixels, ${lang}, ${theme}`;
           await visit(page, hash, view);
           if (view === "sector" && hasOutlines) await page.waitForSelector(".map.sectors svg");
           const found = await read(page, Object.keys(counts));
-          assert.deepEqual(found.counts, counts, view);
-          assert.equal(found.scroll, 0, `${view}: ${found.scroll} pixels too wide`);
-          assert.equal(found.lang, lang, view);
-          assert.doesNotMatch(found.labels, FOREIGN[lang], view);
-          assert.doesNotMatch(found.text, MISWRITTEN[lang], view);
-          assert.doesNotMatch(found.text, /undefined|NaN|\[object|\bnull\b|\{\w+\}/, view);
-          assert.equal(found.banners, document.is_synthetic ? 1 : 0, view);
+          assert.deepEqual(found.counts, counts, where);
+          assert.equal(found.scroll, 0, `${where}: ${found.scroll} pixels too wide`);
+          assert.deepEqual(found.collisions, [], where);
+          assert.deepEqual(found.cut, [], where);
+          assert.equal(found.lang, lang, where);
+          assert.doesNotMatch(found.labels, FOREIGN[lang], where);
+          assert.doesNotMatch(found.text, MISWRITTEN[lang], where);
+          assert.doesNotMatch(found.text, /undefined|NaN|\[object|\bnull\b|\{\w+\}/, where);
+          assert.equal(found.banners, document.is_synthetic ? 1 : 0, where);
+          assert.equal(
+            found.title.includes(setting.language.t("page.synthetic")),
+            document.is_synthetic,
+            where,
+          );
           titles.add(found.title);
           headings.add(found.heading);
-          if (isReadByAxe(width, lang, theme)) assert.deepEqual(await violations(page), [], view);
+          if (isReadByAxe(width, lang, theme)) assert.deepEqual(await violations(page), [], where);
           if (width === 390 && theme === "light") {
             await page.setViewportSize({ width: NARROWEST, height: 780 });
             assert.equal((await read(page, [])).scroll, 0, `${view} at ${NARROWEST} pixels`);
             await page.setViewportSize({ width, height: 844 });
           }
-          assert.deepEqual(complaints, [], view);
+          await figures({ ...setting, where });
+          for (const [name, behaves] of Object.entries(behaviours[view]))
+            await behaves(setting).catch((error) => {
+              error.message = `${where}: ${name}: ${error.message}`;
+              throw error;
+            });
+          assert.deepEqual(complaints, [], where);
         }
         assert.equal(titles.size, Object.keys(VIEWS).length);
         assert.equal(headings.size, Object.keys(VIEWS).length);

@@ -55,8 +55,12 @@ export const launch = () =>
   });
 
 // A page whose requests beyond `url` are refused and remembered, and so is everything it complains of.
-// `hash` may be any address below `url`; `ready` is what the page shows once it is drawn.
-export async function open(browser, url, { hash = "", ready = "body[data-ready]", ...options } = {}) {
+// `hash` may be any address below `url`; `ready` is what the page shows once it is drawn; `inPage` runs in it first.
+export async function open(
+  browser,
+  url,
+  { hash = "", ready = "body[data-ready]", inPage = null, ...options } = {},
+) {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: "reduce",
@@ -65,6 +69,7 @@ export async function open(browser, url, { hash = "", ready = "body[data-ready]"
   });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
+  if (inPage) await page.addInitScript(inPage);
   const complaints = [];
   await context.route("**/*", (route) => {
     const address = route.request().url();

@@ -1,4 +1,5 @@
-// The built page in a real browser, on the document DASHBOARD_DOCUMENT names.
+// The built page in a real browser, on the document DASHBOARD_DOCUMENT names: what is the same at every width, in
+// both languages, light and dark. What could differ is in behaviours.mjs.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -65,48 +66,6 @@ onPage(
   },
 );
 
-onPage("the select filters map and tables alike, and reset undoes it", { hash: "#/map" }, async (page) => {
-  const year = heldYears.at(-1);
-  const inArrondissement = rowsOf(year).filter((row) => row.arrondissement_number === 19).length;
-  await page.locator("#arrondissement").selectOption("19");
-  await page.waitForFunction(() => location.hash.includes("arr=19"));
-  assert.equal(await countOf(page, "colleges"), inArrondissement);
-  assert.equal(await points(page).count(), inArrondissement);
-  assert.equal(await tableRows(page, "arrondissements").count(), 1);
-  await page.locator(".reset").click();
-  assert.equal(await points(page).count(), rowsOf(year).length);
-});
-
-onPage("every measure opens on its own latest year and says which", { hash: "#/map" }, async (page) => {
-  const latestOf = {
-    success: "results",
-    value_added: "results",
-    mentions: "results",
-    ips: "social_positions",
-  };
-  for (const [measure, table] of Object.entries(latestOf)) {
-    const latest = document[table]
-      .map((row) => row.school_year)
-      .sort()
-      .at(-1);
-    await page.locator("#measure").selectOption(measure);
-    assert.equal(await points(page).count(), rowsOf(heldYears.at(-1)).length, measure);
-    assert.ok((await page.locator("section.card:has(.map) h2").textContent()).endsWith(latest), measure);
-    // All but the few of whom the ministry says nothing are filled.
-    const hollow = await page.locator(".map g.points a, .map [stroke-dasharray] a").count();
-    assert.ok(hollow < rowsOf(heldYears.at(-1)).length / 4, `${measure}: ${hollow} hollow`);
-  }
-  const years = await page.locator("#colleges-table thead th:visible .of-year").allTextContents();
-  const results = document.results
-    .map((row) => row.school_year)
-    .sort()
-    .at(-1);
-  assert.equal(years.filter((year) => year === results).length >= 3, true, years);
-  for (const tile of await page.locator(".tile").all())
-    assert.match(await tile.locator("dt").textContent(), /20\d\d-20\d\d/);
-  assert.equal(await page.locator(".tile .missing").count(), 0);
-});
-
 onPage(
   "a chosen year hides what it has nothing of, says so once, and leads to where there is some",
   { hash: `#/map?year=${heldYears[0]}&measure=ips` },
@@ -129,94 +88,14 @@ onPage(
   },
 );
 
-onPage("a reason is told once below the table, not in every cell", { hash: "#/map" }, async (page) => {
-  for (const cell of await page.locator("#colleges-table .missing").all())
-    assert.equal(await cell.textContent(), "non publié");
-  const reasons = await page
-    .locator("#colleges-table .missing")
-    .evaluateAll((cells) => [...new Set(cells.map((cell) => cell.dataset.reason))].sort());
-  const told = (await page.locator("#colleges-table .reasons li").allTextContents()).sort();
-  assert.equal(told.length, reasons.length);
-});
-
 onPage(
-  "the map zooms by button and keyboard, draws the streets, and the address remembers",
-  { hash: "#/map" },
-  async (page) => {
-    const all = await points(page).count();
-    await page.locator("#zoom-in").focus();
-    await page.keyboard.press("Enter");
-    await page.keyboard.press("Enter");
-    await page.waitForFunction(() => /zoom=/.test(location.hash));
-    const shown = await points(page).count();
-    assert.ok(shown > 0 && shown < all, `${shown} of ${all}`);
-    if (document.sector_files.some((name) => name.startsWith("outlines")))
-      await page.locator(".map .blocks").waitFor({ state: "attached" });
-    await page.reload();
-    await page.waitForSelector("body[data-ready]");
-    assert.equal(await points(page).count(), shown);
-    await page.locator("#zoom-all").click();
-    assert.equal(await points(page).count(), all);
-  },
-);
-
-onPage(
-  "arrondissements: a choropleth, each over the years, up to four side by side",
-  { hash: "#/arrondissements?measure=success" },
-  async (page) => {
-    const values = document.arrondissement_years.filter((row) => row.success_rate_pct !== null);
-    const latest = values
-      .map((row) => row.school_year)
-      .sort()
-      .at(-1);
-    const { arrondissement_number: number, success_rate_pct: rate } = values.findLast(
-      (row) => row.school_year === latest,
-    );
-    assert.ok(
-      (await page.locator(".choropleth text").allTextContents())
-        .join(" ")
-        .includes(rate.toLocaleString("fr-FR", { minimumFractionDigits: 1 })),
-    );
-    assert.equal(Number(await page.locator(".multiples svg").getAttribute("data-points")), values.length);
-    assert.equal(await countOf(page, "arrondissement-years"), document.arrondissement_years.length);
-    const choose = page.locator(`#arr-${number}`);
-    await choose.click();
-    assert.equal(await choose.getAttribute("aria-pressed"), "true");
-    await page.locator(`.choropleth path[data-arrondissement="5"]`).last().click();
-    assert.ok(decodeURIComponent(page.url()).includes(`arrs=${number},5`));
-    const head = await page.locator("table.compact thead th").allTextContents();
-    assert.deepEqual(head.slice(-1), ["Paris"]);
-    assert.equal(head.length, 4);
-    assert.equal(
-      await countOf(page, "arrondissement-years"),
-      document.arrondissement_years.filter((row) => [number, 5].includes(row.arrondissement_number)).length,
-    );
-    for (const more of ["1", "2", "3"]) await page.locator(`#arr-${more}`).click();
-    await page.getByText("4 arrondissements au plus").waitFor();
-  },
-);
-
-onPage(
-  "every figure has a citation, its address, and is an SVG and a PNG of its own",
+  "a figure's citation and address are copied, its SVG and PNG saved",
   {
     hash: "#/arrondissements?arrs=7",
     acceptDownloads: true,
     permissions: ["clipboard-read", "clipboard-write"],
   },
   async (page) => {
-    for (const [hash, view] of [
-      ["#/arrondissements?arrs=7", "arrondissements"],
-      ["#/map", "map"],
-      ["#/sector", "sector"],
-      [`#/college/${moved.college_id}`, "college"],
-    ]) {
-      await visit(page, hash, view);
-      const drawn = page.locator("main svg[role]:not(.legend svg)");
-      await drawn.first().waitFor({ state: "attached" }); // outlines of sectors come with their file
-      const figures = await drawn.count();
-      assert.equal(await page.locator(".figure-tools").count(), figures, view);
-    }
-    await visit(page, "#/arrondissements?arrs=7", "arrondissements");
     const tools = page.locator(".figure-tools").first().locator("button");
     await tools.nth(0).click();
     await page.getByText("Citation copiée").waitFor();
@@ -234,51 +113,6 @@ onPage(
   },
 );
 
-onPage(
-  "the portal's errors are one click away, counted by kind, and leave as a CSV",
-  { hash: "#/map", acceptDownloads: true },
-  async (page) => {
-    await page.getByRole("navigation").getByText("Anomalies du portail").click();
-    await page.waitForSelector('body[data-ready^="anomalies"]');
-    const kinds = [...new Set(document.anomalies.map((row) => row.kind))];
-    const counts = new Map(
-      kinds.map((kind) => [kind, document.anomalies.filter((row) => row.kind === kind)]),
-    );
-    assert.equal(await page.locator(".count").count(), counts.size);
-    for (const [kind, rows] of counts)
-      assert.equal(
-        (await page.locator(`.count[data-kind="${kind}"]`).textContent()).replace(/\D/g, ""),
-        String(rows.length),
-      );
-    await page.locator("#kind").selectOption("all");
-    assert.equal(await countOf(page, "anomalies"), document.anomalies.length);
-    const csv = await download(page, page.locator("#anomalies-table .downloads button").first());
-    const [head, ...lines] = csv.text.trimEnd().split("\r\n");
-    assert.equal(lines.length, document.anomalies.length);
-    assert.match(head, /^\uFEFFkind;dataset;record;/);
-    assert.ok(lines.every((line) => counts.has(line.split(";")[0])));
-    const links = await page.locator("main ul a[rel~=external]").count();
-    assert.equal(links > 0, !document.is_synthetic);
-  },
-);
-
-onPage(
-  "on a phone the columns of a comparison have room",
-  { hash: "#/map", viewport: { width: 390, height: 844 } },
-  async (page) => {
-    await visit(page, `#/compare?c=${four}`, "compare");
-    const widths = await page
-      .locator("table.side-by-side")
-      .first()
-      .locator("tbody tr")
-      .first()
-      .locator("td")
-      .evaluateAll((cells) => cells.map((cell) => cell.getBoundingClientRect().width));
-    assert.equal(widths.length, 4);
-    assert.ok(Math.min(...widths) > 70, widths);
-  },
-);
-
 test("without JavaScript the page says what it is and where the data are", async () => {
   const context = await site.browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
@@ -287,42 +121,6 @@ test("without JavaScript the page says what it is and where the data are", async
   assert.ok((await page.locator("main a").count()) >= 3);
   await context.close();
 });
-
-test("a browser set to English gets English", async () => {
-  const opened = await site.open({ locale: "en-US" });
-  assert.equal(await opened.page.getAttribute("html", "lang"), "en");
-  await opened.close();
-});
-
-onPage(
-  "tables sort, search without accents and turn pages, all in the address",
-  { hash: "#/distances" },
-  async (page) => {
-    const year = heldYears.at(-1);
-    const pairs = document.paris_years.find((row) => row.school_year === year).pair_count;
-    assert.equal(await countOf(page, "distances"), pairs);
-    const last = page.locator("#distances-table thead th").last();
-    assert.equal(await last.getAttribute("aria-sort"), "ascending");
-    await last.locator(".sort").click();
-    assert.equal(await last.getAttribute("aria-sort"), "descending");
-    assert.match(page.url(), /distances\.sort=-distance_m/);
-    await page.locator("#distances-table .pager button").last().click();
-    assert.match(page.url(), /distances\.page=2/);
-    const [a, b] = rowsOf(year).map((row) => row.college_name);
-    const shown = rowsOf(year)
-      .slice(0, 2)
-      .map(({ college_id: id }) => document.colleges.find((each) => each.college_id === id).display_name);
-    await page.locator("#distances-search").fill(`${accented(a.toLowerCase())} ${b}`);
-    assert.ok((await countOf(page, "distances")) >= 1);
-    const found = await tableRows(page, "distances").first().textContent();
-    assert.ok(
-      shown.every((name) => found.includes(name)),
-      found,
-    );
-    await page.locator("#distances-search").fill("zzzz");
-    assert.match(await tableRows(page, "distances").first().textContent(), /Aucune ligne/);
-  },
-);
 
 const accented = (text) => text.replaceAll("e", "é").replaceAll("a", "à");
 
@@ -352,14 +150,6 @@ onPage(
     await page.getByText("Aucun collège ne correspond.").waitFor();
   },
 );
-
-onPage("French first, English on request", { hash: "#/map" }, async (page) => {
-  assert.equal(await page.getAttribute("html", "lang"), "fr");
-  await page.locator("#language").click();
-  assert.equal(await page.getAttribute("html", "lang"), "en");
-  assert.match(await page.title(), /public collèges of Paris/);
-  assert.ok(await page.evaluate(() => window.document.activeElement.id === "language"));
-});
 
 onPage("the map is walked by arrow keys and opens a collège by Enter", { hash: "#/map" }, async (page) => {
   assert.equal(await page.locator(".map a.point[tabindex='0']").count(), 1);
@@ -428,43 +218,6 @@ onPage(
 );
 
 onPage(
-  "comparing takes two to four collèges and keeps them in the address",
-  { hash: "#/compare" },
-  async (page) => {
-    await page.getByText("Choisissez au moins deux").waitFor();
-    for (const id of four) {
-      await page
-        .locator("#compare-search")
-        .fill(document.colleges.find((college) => college.college_id === id).college_name);
-      await page.locator(".hits button").first().click();
-    }
-    assert.equal(await page.locator(".chips li").count(), 4);
-    await page.getByText("Quatre collèges au plus").waitFor();
-    assert.equal(await page.locator("main table").first().locator("thead th").count(), 4);
-    assert.equal(decodeURIComponent(page.url()).match(/c=([^&]+)/)[1], four.join(","));
-    await page.locator(".chips button").first().click();
-    assert.equal(await page.locator(".chips li").count(), 3);
-  },
-);
-
-onPage("the feed tells changes and portal edits, and filters them", { hash: "#/changes" }, async (page) => {
-  assert.equal(
-    await countOf(page, "changes"),
-    document.changes.filter((change) => change.change_type !== "respelled").length,
-  );
-  await page.locator("#type").selectOption("closed");
-  assert.equal(
-    await countOf(page, "changes"),
-    document.changes.filter((change) => change.change_type === "closed").length,
-  );
-  assert.equal(await countOf(page, "edits"), document.portal_edits.length);
-  const groups = new Set(
-    document.portal_edits.map((edit) => [edit.detected_at, edit.dataset, edit.edit_type].join()),
-  );
-  assert.equal(await page.locator(".feed li").count(), groups.size);
-});
-
-onPage(
   "downloads hold the whole table, and the metadata beside it its source, licence and date",
   { hash: `#/map?year=${heldYears[0]}`, acceptDownloads: true },
   async (page) => {
@@ -472,7 +225,7 @@ onPage(
     const csv = await download(page, buttons.nth(0));
     const lines = csv.text.trimEnd().split("\r\n");
     assert.equal(lines.length - 1, rowsOf(heldYears[0]).length);
-    assert.match(lines[0], /^\uFEFFdisplay_name;arrondissement_number;address;/);
+    assert.match(lines[0], /^\uFEFFdisplay_name;arrondissement_number;/);
     const metadata = await download(page, buttons.nth(1));
     assert.equal(metadata.name, `${csv.name}-metadata.json`);
     const described = JSON.parse(metadata.text);
@@ -505,24 +258,6 @@ onPage(
     assert.equal(pairs.features[0].geometry.type, "LineString");
   },
 );
-
-onPage("the synthetic sample is labelled in the title and in print", { hash: "#/map" }, async (page) => {
-  assert.equal((await page.title()).includes("Données synthétiques"), document.is_synthetic);
-  await page.emulateMedia({ media: "print" });
-  assert.equal(await page.locator("aside.synthetic").isVisible(), document.is_synthetic);
-});
-
-onPage("print shows the tables whole and no controls", { hash: "#/map" }, async (page) => {
-  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
-  await page.emulateMedia({ media: "print" });
-  assert.equal(await tableRows(page, "colleges").count(), rowsOf(heldYears.at(-1)).length);
-  assert.equal(await page.locator("#year").isVisible(), false);
-  for (const tile of await page.locator(".tile dt").all())
-    assert.match(await tile.innerText(), /20\d\d-20\d\d/);
-  assert.ok((await page.pdf({ format: "A4" })).length > 10_000);
-  await page.evaluate(() => dispatchEvent(new Event("afterprint")));
-  assert.equal(await tableRows(page, "colleges").count(), 25);
-});
 
 test("what the first page asks for is below 1 MB, and everything together on the wire", () => {
   const assets = readdirSync(join(SITE, "assets")).map((name) => readFileSync(join(SITE, "assets", name)));

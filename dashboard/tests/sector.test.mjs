@@ -1,44 +1,15 @@
 // A parent's way: from the address to the collège, by typing, by tapping and by the device's position.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
-import { Streets, isInRange, readAddress, streetKey } from "../src/address.js";
-import { Outlines } from "../src/outlines.js";
-import { plain, readDocument, running, testOnPage } from "./harness.mjs";
+import { isInRange, readAddress, streetKey } from "../src/address.js";
+import { readDocument, running, testOnPage } from "./harness.mjs";
+import { FOLDER, address, expected, inside, outlines, sector, streets, whole, years } from "./places.mjs";
 
-const FOLDER = dirname(process.env.DASHBOARD_DOCUMENT);
-const read = (name) => JSON.parse(readFileSync(join(FOLDER, name), "utf8"));
 const document = readDocument();
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
-const streets = read("streets.json");
-const years = document.sector_files.map((name) => name.match(/^outlines-(.*)\.json$/)?.[1]).filter(Boolean);
-const outlines = new Outlines(read(`outlines-${years.at(-1)}.json`));
-
-// A street that belongs to one collège as a whole, and bears its name in one arrondissement alone.
-const index = new Streets(streets);
-const whole = index.all.find(
-  (street) =>
-    index.byKey.get(street.key).length === 1 &&
-    new Set(street.ranges.map(([place]) => place)).size === 1 &&
-    street.ranges.some(([, from, to, side]) => from === 1 && to === 9999 && side !== 0),
-);
-const address = `7 ${whole.name.toLowerCase()}, 750${String(whole.arrondissement).padStart(2, "0")}`;
-const expected = document.colleges[whole.ranges[0][0]].display_name;
-// A block of a sector of one collège, with a point inside it.
-const sector = outlines.sectors.find(({ colleges }) => colleges.length === 1);
-const inside = insideOf(sector.blocks[0]);
-
-function insideOf({ west, east, south, north }) {
-  for (let i = 1; i < 40; i++)
-    for (let j = 1; j < 40; j++) {
-      const point = [west + ((east - west) * i) / 40, south + ((north - south) * j) / 40];
-      const found = outlines.locate(point);
-      if (found?.metres === 0 && found.sectors[0] === sector) return point;
-    }
-  throw new Error("no point inside");
-}
 
 const site = running(document);
 
@@ -144,11 +115,6 @@ onPage(
     assert.match(await page.locator(".history").textContent(), /since/);
   },
 );
-
-onPage("without the device's position a sentence says so", { hash: "#/sector" }, async (page) => {
-  await page.locator("#position").click();
-  await page.waitForSelector(".notice[role=alert]:not([hidden])");
-});
 
 onPage("a year without outlines says so", { hash: "#/map" }, async (page) => {
   const missing = document.school_years.map((year) => year.school_year).find((year) => !years.includes(year));

@@ -22,7 +22,7 @@ latest_finished as (
 
 select
     dataset,
-    run_sequence,
+    'run ' || run_sequence as run,
     drift
 from latest_finished
 where drift <> '[]'

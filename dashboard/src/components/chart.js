@@ -5,11 +5,12 @@ import { shortYear } from "../data.js";
 import { figureTools } from "./figure-tools.js";
 import { plainMarks } from "./marks.js";
 
+const MARGINS = 50; // around a chart on a phone: of the page and of its card
 export const LINE_COLORS = ["var(--line-1)", "var(--line-2)", "var(--line-3)", "var(--line-4)"];
 
 // lines: [{name, color, points: [{school_year, value, series?}]}]; `breaks`: the years a series begins;
 // `tables` of the document: what the chart's citation names.
-export function lineChart(context, { measure, lines, breaks = [], width = 440, tables = measure.tables }) {
+export function lineChart(context, { measure, lines, breaks = [], most = 440, tables = measure.tables }) {
   const { t, store } = context;
   const points = lines.flatMap((line) =>
     line.points
@@ -26,6 +27,8 @@ export function lineChart(context, { measure, lines, breaks = [], width = 440, t
   if (published.size === 0) return null;
   const first = years.findIndex((year) => published.has(year));
   const domain = years.slice(Math.max(0, first - 1));
+  // Drawn wider than a phone is, its words would shrink with it.
+  const width = Math.max(240, Math.min(most, document.documentElement.clientWidth - MARGINS));
   const svg = Plot.plot({
     width,
     height: 220,

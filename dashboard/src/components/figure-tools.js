@@ -15,6 +15,7 @@ const STYLES = [
   "font-weight",
 ];
 const TEXT = 13;
+const TITLE = 15;
 
 // `svg()` gives the figure as it is drawn; `key`, what its colours stand for, goes into the file as words.
 export function figureTools(context, { name, title, tables, svg, key = () => [] }) {
@@ -81,7 +82,9 @@ function standalone(context, { figure, title, tables, key }) {
     for (const name of STYLES) copies[index].setAttribute(name, style.getPropertyValue(name));
   });
   for (const link of copy.querySelectorAll("a")) link.removeAttribute("href");
-  copy.setAttribute("y", 34);
+  const titles = wrapped(title, Math.floor(width / (TITLE * 0.6)));
+  const top = 14 + 20 * titles.length;
+  copy.setAttribute("y", top);
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);
   const style = getComputedStyle(document.body);
@@ -91,11 +94,10 @@ function standalone(context, { figure, title, tables, key }) {
     element.textContent = text;
     return element;
   };
-  const notes = [
-    ...key,
-    ...wrapped(citation(context, title, tables), Math.max(20, Math.floor(width / (TEXT * 0.5)))),
-  ];
-  const total = height + 34 + 18 * notes.length + 14;
+  const notes = [...key, citation(context, title, tables)].flatMap((text) =>
+    wrapped(text, Math.floor(width / (TEXT * 0.56))),
+  );
+  const total = height + top + 18 * notes.length + 14;
   const root = s("svg", {
     xmlns: SVG,
     width,
@@ -105,16 +107,18 @@ function standalone(context, { figure, title, tables, key }) {
   });
   root.append(
     s("rect", { width, height: total, fill: style.getPropertyValue("--card") }),
-    line(title, 22, { "font-weight": 700, "font-size": 15 }),
+    ...titles.map((text, index) => line(text, 22 + 20 * index, { "font-weight": 700, "font-size": TITLE })),
     copy,
-    ...notes.map((text, index) => line(text, height + 34 + 18 * (index + 1), { "font-size": 11 })),
+    ...notes.map((text, index) => line(text, height + top + 18 * (index + 1), { "font-size": 11 })),
   );
   return root;
 }
 
 function wrapped(text, length) {
   const lines = [""];
-  for (const word of text.split(" ")) {
+  // An address may be longer than a line.
+  const words = text.split(" ").flatMap((word) => word.match(new RegExp(`.{1,${length}}`, "gu")) ?? []);
+  for (const word of words) {
     if (lines.at(-1) && lines.at(-1).length + word.length + 1 > length) lines.push("");
     lines[lines.length - 1] += (lines.at(-1) && " ") + word;
   }

@@ -1,6 +1,6 @@
 export default {
   "page.title": "The public collèges of Paris",
-  "page.subtitle": "Middle schools: where they are, since when, what changed, how they do",
+  "page.subtitle": "Middle schools: where they are, what changed, their results",
   "page.other_language": "Français",
   "page.label": "{name}: {value}",
   "page.skip": "Skip to content",
@@ -21,7 +21,7 @@ export default {
   "sector.intro":
     "Type an address in the search, tap the map, or use the position of your device. Nothing you type or tap leaves your browser.",
   "sector.position": "Use my position",
-  "sector.no_position": "The device does not give its position. Tap the map, or type an address.",
+  "sector.no_position": "The position of your device is not available. Tap the map, or type an address.",
   "sector.map_title": "The sectors",
   "sector.map_hint":
     "Each sector has the colour of its collège; one that several collèges share stays grey. Tap a point to see which collège it belongs to.",
@@ -57,7 +57,7 @@ export default {
   "sector.alternative": "The other definition says:",
   "sector.by_range": "Street ranges of the ministry:",
   "sector.by_outline": "Outlines of the city {year}:",
-  "sector.needs_point": "Outlines of the city: tap the place on the map to ask them.",
+  "sector.needs_point": "Outlines of the city: tap the place on the map to see what they say.",
   "sector.silent": "no answer",
   "sector.since.attached": "Has belonged to",
   "sector.since.from": "since {year}",
@@ -68,7 +68,7 @@ export default {
   "sector.since.sector": "The whole sector has belonged to this collège since {year} at the latest.",
   "sector.since.partly": "Part of this sector belonged to another collège:",
   "sector.since.part": "{n}% of it to {name} until autumn {year}",
-  "sector.since.click": "Tap the place on the map to know.",
+  "sector.since.click": "Tap the place on the map to find out.",
   "sector.information": "This is information: the education authority (rectorat) decides on admission.",
   "sector.source.ranges": "The ministry’s street ranges, as of {date}",
   "sector.source.outlines": "outlines of the city of {date}",
@@ -107,7 +107,7 @@ export default {
 
   "why.label": "not published",
   "why.no_list": "The city’s list of that year is not known: no distance is measured.",
-  "why.no_neighbour": "The collège has no coordinates that year, or no other has.",
+  "why.no_neighbour": "The collège has no coordinates that year, or no other collège does.",
   "why.no_session":
     "No results for this school year: the indicators kept begin with the session of {session} ({first}).",
   "why.no_result": "The ministry publishes nothing about this collège for this session.",
@@ -120,7 +120,7 @@ export default {
   "why.no_ips": "The ministry publishes no IPS for this collège and year.",
   "why.no_pupils": "The number of pupils is published in series ap2022 only.",
   "why.ips_withheld": "Too few pupils: the ministry writes “NA” or “NS”.",
-  "small.label": "small number",
+  "small.label": "few candidates",
   "small.text": "{n} candidates: a single one moves the rate by {points} points.",
 
   "unit.km": "{n} km",
@@ -139,7 +139,7 @@ export default {
 
   "map.title": "Map of the collèges",
   "map.description":
-    "A point for each collège. Arrow keys go from point to point, Enter opens its page. The table below says the same.",
+    "A point for each collège. Arrow keys go from point to point, Enter opens its page. The table below gives the same figures.",
   "map.to_table": "Go to the equivalent table",
   "map.empty": "No collège matches.",
   "map.arrondissement_of": "{name}, {arrondissement}",
@@ -148,7 +148,7 @@ export default {
   "status.closed_legend": "Closed",
   "status.changed": "Changed that year (opening, name, place)",
   "status.missing": "Measure not published",
-  "status.small": "Small number",
+  "status.small": "Few candidates",
   "status.open_short": "open",
   "status.closed_short": "closed",
 
@@ -169,7 +169,7 @@ export default {
   "arrondissements.title": "The arrondissements, {year}",
   "distances.title": "Distances between collèges, {year}",
   "distances.intro":
-    "As the crow flies, between all pairs of collèges of the year. For the distance between two, write both names in the table’s search.",
+    "As the crow flies, between all pairs of collèges of the year. For the distance between two, type both names into the table’s search.",
 
   "column.name": "Collège",
   "column.other": "Other collège",
@@ -223,7 +223,7 @@ export default {
   "changes.portal": "On the portals",
   "changes.portal_hint":
     "What the portals edited, withdrew or restored among records already published, and when the extraction saw it.",
-  "changes.portal_records": "Edit by edit",
+  "changes.portal_records": "The list of edits",
   "changes.none": "No change.",
   "changes.type": "Kind of change",
   "changes.type_default": "All but respellings",
@@ -267,7 +267,7 @@ export default {
   "college.id": "Identifier",
   "college.life": "Life line",
   "college.life_hint":
-    "One cell a school year: full where the collège is in the city’s list, hatched where the year was withdrawn from the portal, dashed where the list is not known, underlined where something changed.",
+    "One cell per school year: filled where the collège is in the city’s list, hatched where the year was withdrawn from the portal, dashed where the list is not known, underlined where something changed.",
   "college.first_held": "First year known: “{name}”, {address}",
   "college.last_open": "In the last list known",
   "college.present": "in the list",
@@ -287,10 +287,10 @@ export default {
   "college.ips_none": "No IPS is published for this collège.",
   "college.ips_break": "The index was renewed in the autumn of 2022: nothing earlier can be compared.",
   "college.ips_series_break":
-    "Break in the series: {from}, then {to}. A difference between the two can come from the series.",
-  "college.edits": "What the portal did to its records",
+    "Break in the series: {from}, then {to}. A difference between the two may come from that change.",
+  "college.edits": "What the portal edited or withdrew",
   "college.edits_none": "Nothing edited or withdrawn.",
-  "uai_method.decision": "a person’s decision",
+  "uai_method.decision": "matched by hand",
   "uai_method.name_and_insee": "same name, same arrondissement",
   "uai_method.former_name_and_insee": "former name, same arrondissement",
   "uai_method.name_nearby": "same name, nearby",
@@ -321,7 +321,7 @@ export default {
   "sources.definitions_hint": "The texts of the dbt docs.",
   "sources.reading": "How to read",
   "sources.reading_null": "“Not published” never means zero; the reason is given below the table.",
-  "sources.reading_small": "Below 30 candidates a rate is marked “small number”.",
+  "sources.reading_small": "Below 30 candidates a rate is marked “few candidates”.",
   "sources.reading_breaks": "A break in a series is marked; do not compare across it.",
   "sources.reading_withdrawn": "A year withdrawn from the portal is still shown, and marked.",
   "sources.reuse": "Reuse",
@@ -330,7 +330,7 @@ export default {
 
   "provenance.source": "Source",
   "provenance.line": "{publisher}, “{title}” ({licence}), data of {date}, extracted on {extracted}",
-  "provenance.exported": "Page made on {date}",
+  "provenance.exported": "Page built on {date}",
 
   "file.synthetic": "Beware: synthetic data, invented, nothing to do with Paris",
   "file.share_alike": "share-alike: a derived database, once published, must be under the same licence",
@@ -340,7 +340,7 @@ export default {
   "page.reload": "Reload the page",
   "page.docs": "The project’s site: every table, its quality, its documentation",
   "view.arrondissements": "Arrondissements",
-  "view.anomalies": "Errors of the portal",
+  "view.anomalies": "Portal data errors",
   "year.latest": "the latest published",
   "year.latest_short": "latest",
   "year.latest_in_title": "latest published data",
@@ -362,17 +362,18 @@ export default {
   "change.sentence.readdressed": "Another address: from “{from}” to “{to}”, without a move",
   "college.then": "(called {name} at the time)",
   "college.city_name": "Name in the city’s list",
-  "college.directory": "Page in the ministry’s directory",
+  "college.directory_record": "Its entry in the ministry’s open directory",
+  "college.directory_search": "Search for this name in the ministry’s online directory",
   "college.beside_paris": "Paris: {value}",
   "college.value_added_above": {
-    one: "{n} point more than the ministry expects of such pupils",
-    other: "{n} points more than the ministry expects of such pupils",
+    one: "{n} point more than the ministry expects of pupils with a similar background",
+    other: "{n} points more than the ministry expects of pupils with a similar background",
   },
   "college.value_added_below": {
-    one: "{n} point less than the ministry expects of such pupils",
-    other: "{n} points less than the ministry expects of such pupils",
+    one: "{n} point less than the ministry expects of pupils with a similar background",
+    other: "{n} points less than the ministry expects of pupils with a similar background",
   },
-  "college.value_added_level": "exactly what the ministry expects of such pupils",
+  "college.value_added_level": "exactly what the ministry expects of pupils with a similar background",
   "column.paris_ministry": "Paris, the ministry’s figure",
   "arrondissements.heading": "The arrondissements",
   "arrondissements.intro":
@@ -400,16 +401,16 @@ export default {
   "figure.linked": "Link copied.",
   "figure.scale": "Colours: from {low} to {high}.",
   "figure.citation":
-    "“{title}”, Public collèges of Paris, from {publishers} ({licence}), data of {date}, page made on {exported}. {url}",
+    "“{title}”, Public collèges of Paris, from {publishers} ({licence}), data of {date}, page built on {exported}. {url}",
   "download.metadata": "Metadata",
   "download.metadata_of": "Download the metadata of “{table}”: source, licence, dates, columns",
   "file.latest": "latest",
   "file.map": "map",
   "file.choropleth": "arrondissements",
   "file.multiples": "arrondissements-over-time",
-  "anomalies.title": "Errors of the portal",
+  "anomalies.title": "Errors in the portal’s data",
   "anomalies.intro":
-    "What is missing or contradicts itself in what the city publishes about its collèges and their sectors: each record, the evidence, and the extractions that showed it.",
+    "What is missing or contradicts itself in what the city publishes about its collèges and their sectors: each record, the evidence, and the extractions it appears in.",
   "anomalies.kinds": "By kind",
   "anomalies.kind": "Error",
   "anomalies.none": "No errors.",
@@ -418,7 +419,7 @@ export default {
   "anomalies.report_text":
     "Each dataset has a page of information on its portal, with a contact form. Attach the CSV of this table: it names the record, what is published and what contradicts it.",
   "anomalies.as_of": "data of {date}",
-  "anomalies.records": "Record by record",
+  "anomalies.records": "The list of errors",
   "anomalies.published": "Published",
   "anomalies.contradicts": "What contradicts it",
   "anomalies.first": "First read on",

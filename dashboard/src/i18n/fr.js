@@ -22,7 +22,8 @@ export default {
   "sector.intro":
     "Écrivez une adresse dans la recherche, touchez la carte, ou utilisez la position de votre appareil. Rien de ce que vous écrivez ou touchez ne quitte votre navigateur.",
   "sector.position": "Utiliser ma position",
-  "sector.no_position": "L’appareil ne donne pas sa position. Touchez la carte, ou écrivez une adresse.",
+  "sector.no_position":
+    "La position de l’appareil n’est pas disponible. Touchez la carte, ou écrivez une adresse.",
   "sector.map_title": "Les secteurs",
   "sector.map_hint":
     "Chaque secteur prend la couleur de son collège ; un secteur partagé entre plusieurs collèges reste gris. Touchez un point pour savoir de quel collège il dépend.",
@@ -142,7 +143,7 @@ export default {
 
   "map.title": "Carte des collèges",
   "map.description":
-    "Un point par collège. Les flèches du clavier vont d’un point à l’autre, Entrée ouvre la fiche. Le tableau plus bas dit la même chose.",
+    "Un point par collège. Les flèches du clavier vont d’un point à l’autre, Entrée ouvre la fiche. Le tableau plus bas donne les mêmes chiffres.",
   "map.to_table": "Aller au tableau équivalent",
   "map.empty": "Aucun collège ne correspond.",
   "map.arrondissement_of": "{name}, {arrondissement}",
@@ -226,7 +227,7 @@ export default {
   "changes.portal": "Sur les portails",
   "changes.portal_hint":
     "Ce que les portails ont modifié, retiré ou rétabli parmi des enregistrements déjà publiés, et quand l’extraction l’a constaté.",
-  "changes.portal_records": "Modification par modification",
+  "changes.portal_records": "La liste des modifications",
   "changes.none": "Aucun changement.",
   "changes.type": "Type de changement",
   "changes.type_default": "Tous, sauf l’orthographe",
@@ -290,10 +291,10 @@ export default {
   "college.ips_none": "Aucun IPS publié pour ce collège.",
   "college.ips_break": "L’indice a été renouvelé à la rentrée 2022 : rien d’antérieur n’est comparable.",
   "college.ips_series_break":
-    "Rupture de série : {from} puis {to}. Un écart entre les deux peut venir de la série.",
-  "college.edits": "Ce que le portail a fait de ses enregistrements",
+    "Rupture de série : {from} puis {to}. Un écart entre les deux peut venir de ce changement.",
+  "college.edits": "Ce que le portail a modifié ou retiré",
   "college.edits_none": "Rien de modifié ni de retiré.",
-  "uai_method.decision": "décision d’une personne",
+  "uai_method.decision": "rattaché à la main",
   "uai_method.name_and_insee": "même nom, même arrondissement",
   "uai_method.former_name_and_insee": "ancien nom, même arrondissement",
   "uai_method.name_nearby": "même nom, à proximité",
@@ -366,17 +367,18 @@ export default {
   "change.sentence.readdressed": "Autre adresse : de « {from} » à « {to} », sans déménager",
   "college.then": "(nommé alors {name})",
   "college.city_name": "Nom dans la liste de la Ville",
-  "college.directory": "Page de l’annuaire du ministère",
+  "college.directory_record": "Son entrée dans l’annuaire ouvert du ministère",
+  "college.directory_search": "Chercher ce nom dans l’annuaire en ligne du ministère",
   "college.beside_paris": "Paris : {value}",
   "college.value_added_above": {
-    one: "{n} point de plus que ce que le ministère attend pour de tels élèves",
-    other: "{n} points de plus que ce que le ministère attend pour de tels élèves",
+    one: "{n} point de plus que ce que le ministère attend d’élèves au profil comparable",
+    other: "{n} points de plus que ce que le ministère attend d’élèves au profil comparable",
   },
   "college.value_added_below": {
-    one: "{n} point de moins que ce que le ministère attend pour de tels élèves",
-    other: "{n} points de moins que ce que le ministère attend pour de tels élèves",
+    one: "{n} point de moins que ce que le ministère attend d’élèves au profil comparable",
+    other: "{n} points de moins que ce que le ministère attend d’élèves au profil comparable",
   },
-  "college.value_added_level": "exactement ce que le ministère attend pour de tels élèves",
+  "college.value_added_level": "exactement ce que le ministère attend d’élèves au profil comparable",
   "column.paris_ministry": "Paris, selon le ministère",
   "arrondissements.heading": "Les arrondissements",
   "arrondissements.intro":
@@ -413,7 +415,7 @@ export default {
   "file.multiples": "evolution-par-arrondissement",
   "anomalies.title": "Anomalies du portail",
   "anomalies.intro":
-    "Ce qui, dans les données publiées par la Ville de Paris sur ses collèges et leurs secteurs, manque ou se contredit : chaque enregistrement, la preuve, et les extractions qui l’ont montré.",
+    "Ce qui, dans les données publiées par la Ville de Paris sur ses collèges et leurs secteurs, manque ou se contredit : chaque enregistrement, la preuve, et les extractions où elle apparaît.",
   "anomalies.kinds": "Par type d’anomalie",
   "anomalies.kind": "Anomalie",
   "anomalies.none": "Aucune anomalie.",
@@ -422,7 +424,7 @@ export default {
   "anomalies.report_text":
     "Chaque jeu de données a sur son portail une page d’information, avec un formulaire de contact. Joignez le CSV de ce tableau : il nomme l’enregistrement, ce qui est publié et ce qui le contredit.",
   "anomalies.as_of": "données du {date}",
-  "anomalies.records": "Enregistrement par enregistrement",
+  "anomalies.records": "La liste des anomalies",
   "anomalies.published": "Publié",
   "anomalies.contradicts": "Ce qui le contredit",
   "anomalies.first": "Première lecture",

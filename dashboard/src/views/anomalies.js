@@ -149,12 +149,6 @@ function anomalyTable(context) {
         text: (row) => t(`anomaly.${row.kind}`),
       },
       {
-        key: "dataset",
-        label: t("column.dataset"),
-        value: (row) => row.dataset,
-        text: (row) => source.get(row.dataset)?.title ?? row.dataset,
-      },
-      {
         key: "record",
         label: t("column.record"),
         value: record,
@@ -208,6 +202,12 @@ function anomalyTable(context) {
                 date: context.shortDate(row.last_extracted_at),
               })
             : "",
+      },
+      {
+        key: "dataset",
+        label: t("column.dataset"),
+        value: (row) => row.dataset,
+        text: (row) => source.get(row.dataset)?.title ?? row.dataset,
       },
     ],
   });

@@ -2,6 +2,7 @@
 import { select, yearNote, yearSlider } from "../components/controls.js";
 import { lineChart, LINE_COLORS, smallMultiples } from "../components/chart.js";
 import { drawChoropleth } from "../components/choropleth.js";
+import { defined } from "../components/definition.js";
 import { figureTools } from "../components/figure-tools.js";
 import { missing } from "../components/figures.js";
 import { ramp } from "../components/map-colors.js";
@@ -238,7 +239,8 @@ function comparison(context, chosen, measure) {
         ),
       ),
     ),
-    lineChart(context, { measure, lines, breaks: breakYears(store, measure), width: 640, tables: TABLES }),
+    h("h3", {}, defined(context, measure.definition, t(`measure.${measure.id}`))),
+    lineChart(context, { measure, lines, breaks: breakYears(store, measure), most: 640, tables: TABLES }),
   ];
 }
 

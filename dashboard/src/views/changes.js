@@ -146,10 +146,10 @@ function editTable(context) {
     sort: "-detected_at",
     columns: [
       {
-        key: "detected_at",
-        label: t("column.detected"),
-        value: (row) => row.detected_at,
-        text: (row) => context.date(row.detected_at),
+        key: "record_key",
+        label: t("column.record"),
+        value: (row) => row.record_key,
+        text: (row) => recordParts(row.record_key).join(" · "),
       },
       {
         key: "edit_type",
@@ -157,18 +157,6 @@ function editTable(context) {
         definition: "fct_portal_edit.edit_type",
         value: (row) => row.edit_type,
         text: (row) => t(`edit.${row.edit_type}`),
-      },
-      {
-        key: "dataset",
-        label: t("column.dataset"),
-        value: (row) => row.dataset,
-        text: (row) => titles.get(row.dataset) ?? row.dataset,
-      },
-      {
-        key: "record_key",
-        label: t("column.record"),
-        value: (row) => row.record_key,
-        text: (row) => recordParts(row.record_key).join(" · "),
       },
       {
         key: "display_name",
@@ -182,6 +170,18 @@ function editTable(context) {
         value: (row) => row[key],
         isShown: (rows) => rows.some((row) => row[key] !== null),
       })),
+      {
+        key: "detected_at",
+        label: t("column.detected"),
+        value: (row) => row.detected_at,
+        text: (row) => context.shortDate(row.detected_at),
+      },
+      {
+        key: "dataset",
+        label: t("column.dataset"),
+        value: (row) => row.dataset,
+        text: (row) => titles.get(row.dataset) ?? row.dataset,
+      },
     ],
   });
 }

@@ -13,8 +13,9 @@ import { fill, h, keepYears } from "../dom.js";
 import { MEASURES } from "../measures.js";
 
 const NEIGHBOURS = 5;
-// The ministry's directory has no address that an identifier alone leads to: its search is asked.
-const DIRECTORY = "https://www.education.gouv.fr/annuaire?department=75&establishment=2&status=All&keywords=";
+const DIRECTORY = "fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-degre";
+// Where a parent finds telephone and website. Its pages have no address that the data hold: its search is asked.
+const SEARCH = "https://www.education.gouv.fr/annuaire?department=75&establishment=2&status=All&keywords=";
 
 export function createView(context, id) {
   const { t, store } = context;
@@ -130,14 +131,21 @@ function heading(context, college) {
       "p",
       { class: "actions" },
       h("a", { href: context.link("compare", null, { c: college.college_id }) }, t("compare.action")),
-      college.uai &&
-        h(
-          "a",
-          { href: DIRECTORY + encodeURIComponent(college.display_name), rel: "external noopener" },
-          t("college.directory"),
-        ),
+      directoryLinks(context, college),
     ),
   );
+}
+
+// The ministry's record of this identifier on its portal, and its directory for the public by name. An invented
+// collège stands in neither.
+function directoryLinks({ t, store }, college) {
+  const directory = store.document.sources.find((source) => source.dataset === DIRECTORY);
+  if (!college.uai || store.isSynthetic) return null;
+  const link = (href, key) => h("a", { href, rel: "external noopener" }, t(key));
+  return [
+    directory && link(`${directory.url}table/?q=${college.uai}`, "college.directory_record"),
+    link(SEARCH + encodeURIComponent(college.display_name), "college.directory_search"),
+  ];
 }
 
 function identity(context, college) {

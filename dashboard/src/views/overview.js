@@ -198,13 +198,6 @@ function collegeTable(context) {
         isNumber: true,
       },
       {
-        key: "address",
-        label: t("column.address"),
-        value: (row) => row.address,
-        isLong: true,
-        cell: (row) => row.address ?? t("why.label"),
-      },
-      {
         key: "status",
         label: t("column.status"),
         value: (row) => (row.is_open ? "open" : "closed"),
@@ -231,6 +224,13 @@ function collegeTable(context) {
         isNumber: true,
         note: () => (context.year() ? null : store.latest(nearest)),
         isShown: () => isOf(nearest),
+      },
+      {
+        key: "address",
+        label: t("column.address"),
+        value: (row) => row.address,
+        isLong: true,
+        cell: (row) => row.address ?? t("why.label"),
       },
     ],
   });
