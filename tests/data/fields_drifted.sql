@@ -22,7 +22,7 @@ latest_finished as (
 
 select
     dataset,
-    'run ' || run_sequence as run,
+    'run ' || run_sequence as run_name,
     drift
 from latest_finished
 where drift <> '[]'

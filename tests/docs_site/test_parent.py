@@ -48,5 +48,6 @@ def test_from_the_first_page_to_the_answer_in_two_actions(
     recorded = Site(tmp_path / "site", real.home.path, site.target_path)
     artifacts = recorded.artifacts()
     marts = recorded.marts(artifacts)
-    assert_numbers(recorded.out, real.home.path / "warehouse.duckdb", artifacts, marts)
+    warehouse = real.home.path / "warehouse.duckdb"
+    assert_numbers(recorded.out, warehouse, artifacts, marts, site.target_path)
     in_browser("grid", recorded.out, chromium, IS_SYNTHETIC="0", PAGES="kinds")

@@ -59,7 +59,7 @@ def test_every_page_at_every_width(site: Site, node: None, chromium: str) -> Non
 def test_every_number_is_the_warehouses(site: Site) -> None:
     artifacts = site.artifacts()
     marts = site.marts(artifacts)
-    assert_numbers(site.out, site.home / "warehouse.duckdb", artifacts, marts)
+    assert_numbers(site.out, site.home / "warehouse.duckdb", artifacts, marts, site.target_path)
 
 
 def test_hostile_text_stays_text(site: Site, node: None, chromium: str, tmp_path: Path) -> None:
