@@ -252,6 +252,7 @@ class _Writer:
             "number": _number,
             "size": _size,
             "breakable": _breakable,
+            "place": _place,
         }
         self._environment.globals.update(shared)
         self.paths: list[str] = []
@@ -341,6 +342,15 @@ def _size(value: int) -> str:
 def _breakable(name: str) -> Markup:
     """A name in snake case that may go on in the next line after each underscore."""
     return Markup("_<wbr>").join(name.split("_"))
+
+
+def _place(value: str | None) -> str | None:
+    """A point, which marts write longitude first, as people write it; any other text as it is."""
+    point = re.fullmatch(r"(-?\d+\.\d+), (-?\d+\.\d+)", value or "")
+    if not point:
+        return value
+    longitude, latitude = map(float, point.groups())
+    return f"{latitude:.5f}°\u00a0N, {longitude:.5f}°\u00a0E"
 
 
 def _grouped(pages: list[MartPage]) -> list[tuple[str, list[MartPage]]]:
