@@ -31,7 +31,7 @@ export function createShell(context) {
     h(
       "aside",
       { class: "synthetic", "aria-label": t("page.synthetic") },
-      h("strong", {}, t("page.synthetic")),
+      h("strong", {}, `${t("page.synthetic")}.`),
       " ",
       t("page.synthetic_text"),
     );
@@ -102,7 +102,8 @@ function footer(context) {
   return h(
     "footer",
     {},
-    store.isSynthetic && h("p", {}, h("strong", {}, t("page.synthetic")), " ", t("page.synthetic_text")),
+    store.isSynthetic &&
+      h("p", {}, h("strong", {}, `${t("page.synthetic")}.`), " ", t("page.synthetic_text")),
     h("h2", {}, t("provenance.source")),
     list,
     store.document.docs_url && h("p", {}, h("a", { href: docsAddress(context) }, t("page.docs"))),
