@@ -258,6 +258,7 @@ def _repeated(path: Path, rows: pa.Table, kinds: Any) -> Iterator[Quarantined]:
     found = rows.append_column("kind", [kinds]).filter(kinds >= COPY).to_pylist()
     lines = records.lines_at(path, [row["offset"] for row in found])
     for row, line in zip(found, lines, strict=True):
-        what = "different contents" if row["kind"] == CONFLICT else "the same content"
+        number, is_conflict = row["line_number"], row["kind"] == CONFLICT
+        what = "different contents" if is_conflict else "the same content"
         detail = f"its key came more than once in one pull, with {what}"
-        yield Quarantined(row["line_number"], line, "duplicate_key", detail, row["record_key"])
+        yield Quarantined(number, line, "duplicate_key", detail, row["record_key"])
