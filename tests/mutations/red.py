@@ -258,8 +258,8 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         2,
-        "a corrected record speaks for its year alone",
-        "int_college__years_seen",
+        "a record is what it said last",
+        "stg_opendata_paris__colleges",
         r"run_sequence desc",
         "run_sequence asc",
         "an_address_corrected_within_the_year_is_no_event",
