@@ -281,7 +281,7 @@ class _Counts:
                 assert counts == self._wanted[title], title
             else:
                 assert set(counts) <= {"–", "0"}, title
-        for title, *_, records, _, _ in freshness:
+        for title, *_, records in freshness:
             assert records == self._wanted.get(title, ["–"] * 4)[3], title
 
 
