@@ -50,7 +50,7 @@ export function inPage() {
     async file(button) {
       saved.length = 0;
       button.click();
-      for (let waited = 0; !saved.length && waited < 100; waited += 1)
+      for (let waited = 0; !saved.length && waited < 500; waited += 1)
         await new Promise((later) => setTimeout(later, 20));
       const [{ name, blob }] = saved;
       const bytes = [...new Uint8Array(await blob.slice(0, 4).arrayBuffer())];

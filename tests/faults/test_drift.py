@@ -281,7 +281,8 @@ def is_reading(found: Any, was: Any, value: Any) -> bool:
     if isinstance(value, float) and isinstance(was, float | str | None):
         return float(found) == value
     is_text = isinstance(was, str | None) and value is not None
-    return is_text and found in (value, json.dumps(value, separators=(",", ":")))
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return is_text and found in (text, text.upper())  # UAI are in capitals
 
 
 def staged(store: Store, dataset_id: str) -> dict[str, dict[str, Any]]:
