@@ -127,12 +127,7 @@ def _child(job: Mapping[str, Any]) -> int:
         if first == "-m":
             module, *rest = rest
             sys.argv = [module, *rest]
-            if module == "ingestion.dbt":  # imported already, which runpy would warn of
-                gc.disable()  # as that module does
-                from dbt.cli.main import cli
-
-                cli(prog_name="dbt")
-            elif module == "ingestion.cli":
+            if module == "ingestion.cli":  # imported already, which runpy would warn of
                 from ingestion.cli import main
 
                 main(prog_name="colleges")

@@ -218,6 +218,9 @@ export const shortYear = (schoolYear) => schoolYear.replace(/\d\d(\d\d)-\d\d(\d\
 // What a record's key says, without the fields that the portal left empty.
 export const recordParts = (recordKey) => JSON.parse(recordKey).filter(isGiven).map(String);
 
+// Where the portal shows the records of a dataset that hold these words.
+export const recordsAddress = (source, words) => `${source.url}table/?q=${encodeURIComponent(words)}`;
+
 function describeYears({ school_years, college_school_years, results, social_positions }) {
   const places = group(college_school_years, "school_year");
   const withResults = new Set(results.map((row) => row.school_year));

@@ -1,7 +1,8 @@
 // What a visitor came for, view by view. Each is asked at every width, in both languages, light and dark
 // (grid.test.mjs): what it finds on the page is compared with the document.
 import assert from "node:assert/strict";
-import { plain, readDocument, visit } from "./harness.mjs";
+import { createLanguage } from "../src/i18n/index.js";
+import { accented, plain, readDocument, visit } from "./harness.mjs";
 import { address, expected, years as outlined } from "./places.mjs";
 
 const document = readDocument();
@@ -10,7 +11,7 @@ const latestOf = (rows) =>
     .map((row) => row.school_year)
     .sort()
     .at(-1);
-const latest = latestOf(document.college_school_years);
+export const latest = latestOf(document.college_school_years);
 const rowsOf = (year) => document.college_school_years.filter((row) => row.school_year === year);
 const nameOf = new Map(document.colleges.map((college) => [college.college_id, college.display_name]));
 const published = {
@@ -20,7 +21,7 @@ const published = {
   ips: latestOf(document.social_positions),
   nearest: latest,
 };
-const moved = document.changes.find((change) => change.change_type === "relocated");
+export const moved = document.changes.find((change) => change.change_type === "relocated");
 const four = document.colleges.slice(0, 4).map((college) => college.college_id);
 const closedBefore = document.colleges.find(
   (college) =>
@@ -85,12 +86,11 @@ export const map = {
     assert.equal(found.reasons.length, found.wanted.length);
   },
 
-  async "zoomed by button it draws streets and remembers, and a link shows the same"({ page }) {
+  async "zoomed by button and keyboard it draws streets and remembers, and a link shows the same"({ page }) {
     const count = () => page.evaluate(() => ask.all(".map a.point").length);
-    await page.evaluate(() => {
-      ask.click("#zoom-in");
-      ask.click("#zoom-in");
-    });
+    await page.locator("#zoom-in").focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Enter");
     await page.waitForFunction(() => /zoom=/.test(location.hash));
     const shown = await count();
     assert.ok(shown > 0 && shown < rowsOf(latest).length, `${shown}`);
@@ -180,13 +180,14 @@ export const map = {
     const found = await page.evaluate(() =>
       [1, 2].map(() => {
         ask.click("#language");
-        return [window.document.documentElement.lang, window.document.activeElement.id];
+        const { title, documentElement, activeElement } = window.document;
+        return { lang: documentElement.lang, focused: activeElement.id, title };
       }),
     );
-    assert.deepEqual(found, [
-      [other, "language"],
-      [lang, "language"],
-    ]);
+    [other, lang].forEach((wanted, turn) => {
+      assert.deepEqual([found[turn].lang, found[turn].focused], [wanted, "language"]);
+      assert.ok(found[turn].title.includes(createLanguage(wanted).t("page.title")), found[turn].title);
+    });
   },
 };
 
@@ -296,7 +297,7 @@ export const distances = {
   async "sorts by a click, finds a pair by two names without accents, turns pages"({ page, ...setting }) {
     const [one, other] = rowsOf(latest).map((row) => row.college_name);
     const found = await page.evaluate(
-      ([query]) => {
+      (query) => {
         const head = ask.all("#distances-table thead th").at(-1);
         const before = head.ariaSort;
         head.querySelector(".sort").click();
@@ -311,7 +312,7 @@ export const distances = {
         ask.all("#distances-table .pager button").at(-1).click();
         return { before, after, rows, row, hash, none, next: location.hash };
       },
-      [`${one} ${other}`.toLowerCase()],
+      `${accented(one.toLowerCase())} ${other}`,
     );
     assert.deepEqual([found.before, found.after], ["ascending", "descending"]);
     assert.ok(found.rows >= 1);
@@ -377,7 +378,9 @@ export const anomalies = {
     assert.equal(found.links.length > 0, !document.is_synthetic);
     assert.ok(found.text.includes(says(setting)("anomalies.report_text")));
     const [head, ...lines] = found.csv.text.trimEnd().split("\r\n");
+    assert.deepEqual(found.csv.bytes.slice(0, 3), [0xef, 0xbb, 0xbf]);
     assert.match(head, /^\uFEFF?kind;record;/);
+    assert.equal(lines.length, document.anomalies.length);
     assert.ok(lines.every((line) => line.split(";")[0] in wanted));
     assert.match(found.csv.name, setting.lang === "en" ? /all_en\.csv$/ : /all\.csv$/);
   },

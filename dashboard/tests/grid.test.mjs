@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import test from "node:test";
 import { createLanguage } from "../src/i18n/index.js";
-import behaviours, { figures } from "./behaviours.mjs";
+import behaviours, { figures, latest, moved } from "./behaviours.mjs";
 import { plain, readDocument, running, visit } from "./harness.mjs";
 import { inPage } from "./in-page.mjs";
 
@@ -20,11 +20,6 @@ const THEMES = ["light", "dark"];
 const isReadByAxe = (width, lang, theme) =>
   (WIDTHS.indexOf(width) + Object.keys(LANGUAGES).indexOf(lang) + THEMES.indexOf(theme)) % 2 === 0;
 
-const latest = document.college_school_years
-  .map((row) => row.school_year)
-  .sort()
-  .at(-1);
-const moved = document.changes.find((change) => change.change_type === "relocated");
 const compared = document.colleges.slice(0, 3);
 const hasOutlines = document.sector_files.some((name) => name.startsWith("outlines"));
 const count = (rows, isCounted = () => true) => rows.filter(isCounted).length;
@@ -100,9 +95,8 @@ const site = running(document);
 const read = (page, selectors) =>
   page.evaluate((wanted) => {
     const shown = (selector) => {
-      const output = window.document.querySelector(`${selector} output`);
-      if (!output) return window.document.querySelectorAll(selector).length;
-      return Number(output.textContent.split("·")[0].replace(/\D/g, ""));
+      const table = selector.match(/^#(.+)-table$/);
+      return table ? ask.rows(table[1]) : ask.all(selector).length;
     };
     const root = window.document.documentElement;
     return {

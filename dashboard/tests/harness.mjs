@@ -126,6 +126,9 @@ export async function download(page, button) {
 // Spaces of any kind as one plain space.
 export const plain = (text) => text.replace(/\s+/g, " ").trim();
 
+// With accents that a reader may or may not type.
+export const accented = (text) => text.replaceAll("e", "é").replaceAll("a", "à");
+
 // Within the page: another address, as a link or a bookmark would give it.
 export async function visit(page, hash, view) {
   await page.evaluate((to) => (location.hash = to), hash);

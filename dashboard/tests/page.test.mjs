@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
-import { download, plain, readDocument, running, testOnPage, visit } from "./harness.mjs";
+import { accented, download, plain, readDocument, running, testOnPage, visit } from "./harness.mjs";
 
 const SITE = process.env.DASHBOARD_SITE;
 const document = readDocument();
@@ -122,8 +122,6 @@ test("without JavaScript the page says what it is and where the data are", async
   await context.close();
 });
 
-const accented = (text) => text.replaceAll("e", "é").replaceAll("a", "à");
-
 onPage(
   "the address is the state: a copy of it shows the same, and Back goes back",
   { hash: "#/map" },
@@ -226,6 +224,7 @@ onPage(
     const lines = csv.text.trimEnd().split("\r\n");
     assert.equal(lines.length - 1, rowsOf(heldYears[0]).length);
     assert.match(lines[0], /^\uFEFFdisplay_name;arrondissement_number;/);
+    assert.ok(lines[0].split(";").includes("address"), lines[0]);
     const metadata = await download(page, buttons.nth(1));
     assert.equal(metadata.name, `${csv.name}-metadata.json`);
     const described = JSON.parse(metadata.text);
@@ -258,6 +257,10 @@ onPage(
     assert.equal(pairs.features[0].geometry.type, "LineString");
   },
 );
+
+onPage("the page prints to a PDF", { hash: "#/map" }, async (page) => {
+  assert.ok((await page.pdf({ format: "A4" })).length > 10_000);
+});
 
 test("what the first page asks for is below 1 MB, and everything together on the wire", () => {
   const assets = readdirSync(join(SITE, "assets")).map((name) => readFileSync(join(SITE, "assets", name)));

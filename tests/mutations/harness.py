@@ -374,13 +374,10 @@ class Marts:
             return
         self._made.pop(node.node_id, None)
         self._replace(node, sql, added, is_later=is_later)
-        if node.materialized == "view":
-            self._content[node.node_id] = made_from
-        else:
-            (content,) = self.connection.execute(
-                f"select count(*), sum(cast(hash(held) as hugeint)) from {node.relation} as held"
-            ).fetchall()
-            self._content[node.node_id] = content
+        (content,) = self.connection.execute(
+            f"select count(*), sum(cast(hash(held) as hugeint)) from {node.relation} as held"
+        ).fetchall()
+        self._content[node.node_id] = content
         self._made[node.node_id] = made_from
 
     def _replace(

@@ -3,7 +3,7 @@ import { select } from "../components/controls.js";
 import { defined } from "../components/definition.js";
 import { collegeLink } from "../components/figures.js";
 import { createTable } from "../components/table.js";
-import { recordParts } from "../data.js";
+import { recordParts, recordsAddress } from "../data.js";
 import { fill, h, keepYears } from "../dom.js";
 
 // In the order in which they want mending.
@@ -133,8 +133,7 @@ function anomalyTable(context) {
   };
   // The portal's table, narrowed to the records that say the first part of the key.
   const address = (row) =>
-    row.record_key &&
-    `${source.get(row.dataset)?.url}table/?q=${encodeURIComponent(recordParts(row.record_key)[0])}`;
+    row.record_key && recordsAddress(source.get(row.dataset), recordParts(row.record_key)[0]);
   return createTable(context, {
     name: "anomalies",
     tables: ["anomalies"],

@@ -8,7 +8,7 @@ import { figureTools } from "../components/figure-tools.js";
 import { drawMap } from "../components/map.js";
 import { readZoom } from "../components/map-zoom.js";
 import { resultSection, socialSection } from "../components/over-time.js";
-import { recordParts } from "../data.js";
+import { recordParts, recordsAddress } from "../data.js";
 import { fill, h, keepYears } from "../dom.js";
 import { MEASURES } from "../measures.js";
 
@@ -143,7 +143,7 @@ function directoryLinks({ t, store }, college) {
   if (!college.uai || store.isSynthetic) return null;
   const link = (href, key) => h("a", { href, rel: "external noopener" }, t(key));
   return [
-    directory && link(`${directory.url}table/?q=${college.uai}`, "college.directory_record"),
+    directory && link(recordsAddress(directory, college.uai), "college.directory_record"),
     link(SEARCH + encodeURIComponent(college.display_name), "college.directory_search"),
   ];
 }
