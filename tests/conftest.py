@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import tempfile
@@ -53,6 +54,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; all others stay in their order."""
     rank = {PROJECT_DIR / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(LONGEST)))
+
+
+@pytest.fixture(autouse=True)
+def log_levels() -> Iterator[None]:
+    """The command line sets the levels of loggers; a test that calls it leaves them as they were."""
+    root = logging.getLogger()
+    loggers = [root, *(logging.getLogger(name) for name in ("ingestion", "sandbox"))]
+    before = [(it, it.level) for it in (*loggers, *root.handlers)]
+    yield
+    for it, level in before:
+        it.setLevel(level)
 
 
 @pytest.fixture(scope="session")
