@@ -38,13 +38,17 @@ models:
   - name: {name}
     description: >
       What a row is and where it comes from. Grain: what identifies it.
-    columns:
+{never_null}    columns:
       - name: {key}
 {key_type}        description: What identifies a row.
-        data_tests: [not_null, unique]
+{constraint}        data_tests: [unique]
       - name: is_withdrawn
 {flag_type}        description: '{{{{ doc("is_withdrawn") }}}}'
-        data_tests: [not_null]
+{constraint}"""
+NEVER_NULL = """\
+    data_tests:
+      - never_null:
+          arguments: {{columns: [{key}, is_withdrawn]}}
 """
 
 
@@ -57,6 +61,9 @@ def texts(name: str, layer: str, parent: str, key: str) -> tuple[str, str]:
         key=key,
         key_type="        data_type: varchar\n" if typed else "",
         flag_type="        data_type: boolean\n" if typed else "",
+        # A mart's contract keeps nulls out of the table; elsewhere a test finds them.
+        constraint="        constraints: [{type: not_null}]\n" if typed else "",
+        never_null="" if typed else NEVER_NULL.format(key=key),
     )
     return sql, yml
 

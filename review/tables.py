@@ -56,6 +56,8 @@ class Tables:
                 unique.append(column)
             elif metadata["name"] == "not_null":
                 never_null.add(column)
+            elif metadata["name"] == "never_null":
+                never_null.update(str(name).lower() for name in metadata["kwargs"]["columns"])
             elif metadata["name"] == "unique_together":
                 together.append([str(name).lower() for name in metadata["kwargs"]["columns"]])
         singles = [[column] for column in unique if column in never_null]
