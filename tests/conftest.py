@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def log_levels() -> Iterator[None]:
-    """The command line sets the levels of loggers; a test that calls it leaves them as they were."""
+    """The command line sets the levels of loggers; after a test they are as they were."""
     root = logging.getLogger()
     loggers = [root, *(logging.getLogger(name) for name in ("ingestion", "sandbox"))]
     before = [(it, it.level) for it in (*loggers, *root.handlers)]
