@@ -12,13 +12,13 @@ bounds as (
 
 ),
 
--- A version holds from its run until the next of its record, be that a tombstone or not.
+-- A version holds from its run until the next of its record, be that a tombstone, which names no
+-- school year, or not.
 presences as (
 
     select
         first_school_year_start,
         last_school_year_start,
-        is_withdrawn,
         run_sequence as from_run_sequence,
         {{ normalise_name('college_name') }} || '|' || coalesce(insee_code, '') as college_key,
         lead(run_sequence) over (
@@ -42,7 +42,6 @@ school_year_presences as (
         from_run_sequence,
         until_run_sequence
     from presences
-    where not is_withdrawn
 
     union all
 
@@ -52,7 +51,7 @@ school_year_presences as (
         from_run_sequence,
         until_run_sequence
     from presences
-    where not is_withdrawn and last_school_year_start > first_school_year_start
+    where last_school_year_start > first_school_year_start
 
 ),
 

@@ -6,8 +6,9 @@ A mutant is one model with one small mistake in its compiled SQL: the oldest rec
 a union without `all`, a threshold ten times as large. It is killed by a data test that says
 something else than before, by a unit test of the model, or by a case of the mutation suite. Those
 that change no mart in any state tried here are listed apart, as are those that give no SQL that
-runs; neither counts. Every state is built once, and each mutant rebuilds what is made of its model
-inside a transaction that is rolled back.
+runs; neither counts. What changes a mart in a state or a case, and is seen by nobody, survives.
+Every state is built once, and each mutant rebuilds what is made of its model inside a transaction
+that is rolled back.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from tests.mutations.states import State, recorded, synthetic
 
 # -- mutants ---------------------------------------------------------------------------------------
 
+THRESHOLD = r"(?:(?<=[<>] )|(?<=[<>]= ))(?!0\b(?!\.))\d+(?:\.\d+)?"  # not 0, which stays 0
 RULES: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
     "max for min": (r"\bmin\(", "max("),
     "min for max": (r"\bmax\(", "min("),
@@ -56,11 +58,11 @@ RULES: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
     "one more": (r"\+ 1\b", "+ 2"),
     "one less dropped": (r" - 1\b", " - 0"),
     "threshold times ten": (
-        r"(?<=[<>] )(\d+(?:\.\d+)?)|(?<=[<>]= )(\d+(?:\.\d+)?)",
+        THRESHOLD,
         lambda m: str(float(m.group(0)) * 10),
     ),
     "threshold by ten": (
-        r"(?<=[<>] )(\d+(?:\.\d+)?)|(?<=[<>]= )(\d+(?:\.\d+)?)",
+        THRESHOLD,
         lambda m: str(float(m.group(0)) / 10),
     ),
     "true for false": (r"\bfalse\b", "true"),
@@ -161,14 +163,19 @@ class Verdict:
         return "SURVIVES" if self.changes_marts else "changes no mart"
 
 
+def changes_marts(project: Project, changed: Iterable[str]) -> bool:
+    """Whether a mart is among the nodes that changed."""
+    return any(
+        name in project.nodes and project.nodes[name].path.startswith("models/marts")
+        for name in changed
+    )
+
+
 class States:
     """Built warehouses, in which a mutant can be tried and taken back."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._marts = {
-            node.node_id for node in project.nodes.values() if node.path.startswith("models/marts")
-        }
         self.built: list[tuple[Marts, dict[str, str]]] = []
         names = ("2025-02", "2025-06", "2025-11", "2026-10")
         sequences: list[Callable[[], list[State]]] = [
@@ -200,7 +207,7 @@ class States:
                 try:
                     marts.build(only=only, instead={mutant.model: mutant.sql})
                     changed = marts.changed(before)
-                    verdict.changes_marts |= not self._marts.isdisjoint(changed)
+                    verdict.changes_marts |= changes_marts(self.project, changed)
                     for test in self.project.tests.values():
                         if not changed.intersection(test.parents):
                             continue
@@ -313,7 +320,8 @@ class Cases:
                         seeds=case.seeds,
                         stops_at_errors=bool(case.keeps),
                     )
-                    if marts.changed(before):
+                    if changed := marts.changed(before):
+                        verdict.changes_marts |= changes_marts(self.project, changed)
                         case.compare(marts)
                 except (AssertionError, duckdb.Error):
                     verdict.killers.append(f"case {case.name}")
