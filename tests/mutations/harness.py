@@ -365,7 +365,9 @@ class Marts:
                 self.failed[test_id] = f"{result.failures} rows"
 
     def _make(self, node: Node, sql: str | None, added: Sequence[Mapping[str, Any]]) -> None:
-        is_later = self._exists(node)
+        # Looking it up takes longer than to make a small table.
+        is_kept = node.kind == "snapshot" or node.materialized == "incremental"
+        is_later = is_kept and self._exists(node)
         if sql is None:
             sql = node.later_sql if is_later else node.sql
         read = (*node.parents, *node.sources)
