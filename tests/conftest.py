@@ -59,12 +59,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def log_levels() -> Iterator[None]:
     """The command line sets the levels of loggers; after a test they are as they were."""
-    root = logging.getLogger()
-    loggers = [root, *(logging.getLogger(name) for name in ("ingestion", "sandbox"))]
-    before = [(it, it.level) for it in (*loggers, *root.handlers)]
+    loggers = logging.getLogger("ingestion"), logging.getLogger("sandbox")
+    before = [(one, one.level) for one in (*loggers, *logging.getLogger().handlers)]
     yield
-    for it, level in before:
-        it.setLevel(level)
+    for one, level in before:
+        one.setLevel(level)
 
 
 @pytest.fixture(scope="session")

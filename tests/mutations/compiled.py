@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,12 @@ class Project:
     unit_tests: Mapping[str, UnitTest]
     raw_tables: Mapping[str, Mapping[str, str]]
     """Columns and types of each raw table, by its name in the schema `raw`."""
+
+    @cached_property
+    def marts(self) -> frozenset[str]:
+        """Ids of the marts."""
+        marts = (node for node in self.nodes.values() if node.path.startswith("models/marts"))
+        return frozenset(node.node_id for node in marts)
 
     def ancestors(self, node_id: str) -> frozenset[str]:
         """Ids of everything a node is made of, itself left out."""

@@ -57,14 +57,8 @@ RULES: dict[str, tuple[str, str | Callable[[re.Match[str]], str]]] = {
     "not equal": (r"(?<![<>!])=(?![>=])", "<>"),
     "one more": (r"\+ 1\b", "+ 2"),
     "one less dropped": (r" - 1\b", " - 0"),
-    "threshold times ten": (
-        THRESHOLD,
-        lambda m: str(float(m.group(0)) * 10),
-    ),
-    "threshold by ten": (
-        THRESHOLD,
-        lambda m: str(float(m.group(0)) / 10),
-    ),
+    "threshold times ten": (THRESHOLD, lambda m: str(float(m.group(0)) * 10)),
+    "threshold by ten": (THRESHOLD, lambda m: str(float(m.group(0)) / 10)),
     "true for false": (r"\bfalse\b", "true"),
     "false for true": (r"\btrue\b", "false"),
     "professional for general": (r"_general\b(?= ?[,\n])", "_professional"),
@@ -163,14 +157,6 @@ class Verdict:
         return "SURVIVES" if self.changes_marts else "changes no mart"
 
 
-def changes_marts(project: Project, changed: Iterable[str]) -> bool:
-    """Whether a mart is among the nodes that changed."""
-    return any(
-        name in project.nodes and project.nodes[name].path.startswith("models/marts")
-        for name in changed
-    )
-
-
 class States:
     """Built warehouses, in which a mutant can be tried and taken back."""
 
@@ -207,7 +193,7 @@ class States:
                 try:
                     marts.build(only=only, instead={mutant.model: mutant.sql})
                     changed = marts.changed(before)
-                    verdict.changes_marts |= changes_marts(self.project, changed)
+                    verdict.changes_marts |= bool(changed & self.project.marts)
                     for test in self.project.tests.values():
                         if not changed.intersection(test.parents):
                             continue
@@ -321,7 +307,7 @@ class Cases:
                         stops_at_errors=bool(case.keeps),
                     )
                     if changed := marts.changed(before):
-                        verdict.changes_marts |= changes_marts(self.project, changed)
+                        verdict.changes_marts |= bool(changed & self.project.marts)
                         case.compare(marts)
                 except (AssertionError, duckdb.Error):
                     verdict.killers.append(f"case {case.name}")
