@@ -146,18 +146,18 @@ def _append(
 
     `rows`: table → how many are in its file; `entries`: what the ledger in raw lacks.
     """
+    # Open all the while: dlt opens a connection a step, and a file that is open opens at once.
     with warehouse.connect(writable=True) as raw:
         lease.confirm()
         for table in rows.keys() & raw.tables:
             raw.rows(f"delete from {_rest(raw, table)}")  # noqa: S608
         if not rows.keys() <= raw.tables:  # dlt makes them, unless its own note says it has
             raw.rows(f"drop table if exists {SCHEMA}._dlt_version")
-    lease.confirm()
-    with warehouse.explained():
-        pipeline = fresh_pipeline("append", warehouse.destination(), SCHEMA, files.parent)
-        resources = [_resource(files, table, count) for table, count in rows.items()]
-        pipeline.run(resources, loader_file_format="parquet", write_disposition="append")
-    with warehouse.connect(writable=True) as raw:
+        lease.confirm()
+        with warehouse.explained():
+            pipeline = fresh_pipeline("append", warehouse.destination(), SCHEMA, files.parent)
+            resources = [_resource(files, table, count) for table, count in rows.items()]
+            pipeline.run(resources, loader_file_format="parquet", write_disposition="append")
         for table, count in rows.items():
             ((arrived,),) = raw.rows(f"select count(*) from {_rest(raw, table)}")  # noqa: S608
             if arrived != count:

@@ -36,12 +36,20 @@ def reconcile(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -
     The sum of their hashes over key, content hash and state says so; payloads are not read. A
     ReconciliationError names datasets and runs.
     """
+    import duckdb
+
     complaints = []
-    with warehouse.connect() as raw:
+    with warehouse.connect() as raw, duckdb.connect() as local:
         for dataset in datasets:
             entries = store.entries(dataset.table)
             ledger = {e["run_sequence"]: written(e) for e in entries}
-            ours, theirs = _sums_in_store(store, warehouse, dataset, ledger), Sums()
+            ours, theirs = Sums(), Sums()
+            if any(ledger.values()):
+                local.register("versions", store.read_index(dataset.table))
+                query = _SUMS.format(hash=warehouse.version_hash_locally, table="versions")
+                found = _sums(local.execute(query).fetchall())
+                # Of a run that was taken for dead and wrote on until it noticed, nothing counts.
+                ours = {run: sums for run, sums in found.items() if ledger.get(run, 1)}
             if dataset.table in raw.tables:
                 table = f"{SCHEMA}.{dataset.table}"
                 theirs = _sums(raw.rows(_SUMS.format(hash=warehouse.version_hash, table=table)))
@@ -59,20 +67,6 @@ def reconcile(store: Store, warehouse: Warehouse, datasets: Sequence[Dataset]) -
             + ". Where MongoDB has what its ledger says, `colleges replay` loads raw anew from it; "
             "where raw has, drop MongoDB's database and run again (docs/runbook.md)."
         )
-
-
-def _sums_in_store(
-    store: Store, warehouse: Warehouse, dataset: Dataset, ledger: dict[int, int]
-) -> Sums:
-    if not any(ledger.values()):
-        return {}
-    import duckdb
-
-    with duckdb.connect() as local:
-        local.register("versions", store.read_index(dataset.table))
-        query = _SUMS.format(hash=warehouse.version_hash_locally, table="versions")
-        found = _sums(local.execute(query).fetchall())
-    return {run: sums for run, sums in found.items() if ledger.get(run) or run not in ledger}
 
 
 def _sums(rows: list[tuple[Any, ...]]) -> Sums:
