@@ -1,8 +1,21 @@
 {#
-    The street of an address, for normalise_street: without number, repetition (`bis`, `B`) and what
-    stands in brackets.
+    The street of an address, for normalise_street: without number, repetition (`bis`, `B`), postal
+    code and town, and what stands in brackets. The number may stand before it (`12`, `n° 12`) or,
+    after a comma, behind it. Null where the words say that there is no address.
 #}
 {% macro address_street(address) -%}
-    {%- set bare = normalise_text(replace_pattern(address, '[(].*$', '')) -%}
-    {{ replace_pattern(bare, '^[0-9]+( [0-9]+)*( ?(BIS|TER|QUATER|[A-C]))? ', '') }}
+    {%- set bare = replace_pattern(address, '[(].*$', '') -%}
+    {%- set bare = without_town(normalise_text(replace_pattern(bare, ', *[0-9]{1,4} *$', ''))) -%}
+    {%- set bare = replace_pattern(
+        bare, '^((N|NO|NUMERO) )?[0-9]+( [0-9]+)*( ?(BIS|TER|QUATER|[A-C]))? ', ''
+    ) -%}
+    {%- set nothing =
+        '^(N[ACDR]|N [ACDR]|NEANT|(ADRESSE )?INCONNUE?|NON (RENSEIGNE|COMMUNIQUE|DISPONIBLE)E?)$'
+    -%}
+    nullif({{ replace_pattern(bare, nothing, '') }}, '')
+{%- endmacro %}
+
+{# A normalised address without the postal code of Paris, and what follows it. #}
+{% macro without_town(address) -%}
+    {{ replace_pattern(address, ' 75[0-9]{3}( .*)?$', '') }}
 {%- endmacro %}

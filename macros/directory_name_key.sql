@@ -1,6 +1,7 @@
 {#
-    A normalised name as it is compared between sources and years: COLLEGE at the start dropped, ST
-    and STE written out, Roman numerals from II to XXIII as digits (HENRI IV, HENRI 4).
+    A normalised name as it is compared between sources and years: COLLEGE (CLG, COLLEGE PUBLIC) at
+    the start and at the end dropped, ST and STE written out, Roman numerals from II to XXIII as
+    digits (HENRI IV, HENRI 4).
 #}
 {% macro directory_name_key(name_key) -%}
     {%- set spellings = {
@@ -9,7 +10,9 @@
         'XVI': '16', 'XVIII': '18', 'XXIII': '23',
     } -%}
     {%- set name = namespace(
-        out="' ' || " ~ replace_pattern(name_key, '^COLLEGE ', '') ~ " || ' '"
+        out="' ' || " ~ replace_pattern(
+            name_key, '^(COLLEGE|CLG)( PUBLIC)? | (COLLEGE|CLG)( PUBLIC)?$', ''
+        ) ~ " || ' '"
     ) -%}
     {%- for short, long in spellings.items() -%}
         {%- set name.out = "replace(" ~ name.out ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}

@@ -6,7 +6,7 @@
     replace({{ address_words(address) }}, ' ', '')
 {%- endmacro %}
 
-{# The words of a street address, abbreviations written out, one space between. #}
+{# The words of a street address without its town, abbreviations written out, one space between. #}
 {% macro address_words(address) -%}
     {%- set abbreviations = {
         'AV': 'AVENUE', 'AVE': 'AVENUE', 'BD': 'BOULEVARD', 'BLD': 'BOULEVARD',
@@ -14,7 +14,7 @@
         'PASS': 'PASSAGE', 'FG': 'FAUBOURG', 'FBG': 'FAUBOURG', 'ST': 'SAINT', 'STE': 'SAINTE',
         'DR': 'DOCTEUR', 'GAL': 'GENERAL', 'PR': 'PROFESSEUR',
     } -%}
-    {%- set spelled = namespace(out="' ' || " ~ normalise_text(address) ~ " || ' '") -%}
+    {%- set spelled = namespace(out="' ' || " ~ without_town(normalise_text(address)) ~ " || ' '") -%}
     {%- for short, long in abbreviations.items() -%}
         {%- set spelled.out = "replace(" ~ spelled.out ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}
     {%- endfor -%}

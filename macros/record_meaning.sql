@@ -16,9 +16,9 @@
         when {{ first_year }} is null then {{ normalise_text(record_key) }}
         else
             coalesce(
-                {{ normalise_text(
+                {{ directory_name_key(normalise_text(
                     'left(' ~ record_key ~ ', length(' ~ record_key ~ ') - length(' ~ last_part ~ '))'
-                ) }},
+                )) }},
                 ''
             )
             || '|' || cast({{ first_year }} as varchar)

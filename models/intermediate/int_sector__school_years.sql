@@ -1,3 +1,5 @@
+{% set slots = [1, 2, 3, 4] %}
+
 with
 
 sectors as (
@@ -44,31 +46,87 @@ deduplicated as (
 
 ),
 
+described as (
+
+    select
+        *,
+        nullif(
+            {% for slot in slots -%}
+            {{ "|| '|' || " if not loop.first -}}
+            coalesce({{ directory_name_key(normalise_name('college_name_' ~ slot)) }}, '')
+            {% endfor -%}
+            , '|||'
+        ) as names_key,
+        nullif(
+            {% for slot in slots -%}
+            {{ "|| '|' || " if not loop.first -}}
+            coalesce({{ normalise_address('college_address_' ~ slot) }}, '')
+            {% endfor -%}
+            , '|||'
+        ) as addresses_key
+    from deduplicated
+
+),
+
+-- A sector that went while another of the same school year names the same collèges was given another
+-- name; one that went with its school year is the erased past, and one without a successor may be
+-- missing by mistake.
+successors as (
+
+    select
+        gone.sector_key,
+        gone.school_year_start
+    from described as gone
+    inner join described as present
+        on
+            gone.school_year_start = present.school_year_start
+            and gone.names_key = present.names_key
+    where gone.is_withdrawn and not present.is_withdrawn
+
+    union distinct
+
+    select
+        gone.sector_key,
+        gone.school_year_start
+    from described as gone
+    inner join described as present
+        on
+            gone.school_year_start = present.school_year_start
+            and gone.addresses_key = present.addresses_key
+    where gone.is_withdrawn and not present.is_withdrawn
+
+),
+
 final as (
 
     select
-        record_key,
-        sector_key,
-        sector_name,
-        school_year_start,
-        school_year,
-        is_shared,
-        sector_label,
-        college_name_1,
-        college_name_2,
-        college_name_3,
-        college_name_4,
-        college_address_1,
-        college_address_2,
-        college_address_3,
-        college_address_4,
-        area_m2,
-        longitude,
-        latitude,
-        boundary_geojson,
-        is_withdrawn,
-        extracted_at
-    from deduplicated
+        described.record_key,
+        described.sector_key,
+        described.sector_name,
+        described.school_year_start,
+        described.school_year,
+        described.is_shared,
+        described.sector_label,
+        described.college_name_1,
+        described.college_name_2,
+        described.college_name_3,
+        described.college_name_4,
+        described.college_address_1,
+        described.college_address_2,
+        described.college_address_3,
+        described.college_address_4,
+        described.area_m2,
+        described.longitude,
+        described.latitude,
+        described.boundary_geojson,
+        described.is_withdrawn,
+        successors.sector_key is not null as is_replaced,
+        described.extracted_at
+    from described
+    left join successors
+        on
+            described.sector_key = successors.sector_key
+            and described.school_year_start = successors.school_year_start
 
 )
 

@@ -3,6 +3,7 @@ with
 sectors as (
 
     select * from {{ ref('int_sector__school_years') }}
+    where not is_replaced
 
 ),
 

@@ -75,7 +75,7 @@ college_findings as (
         school_year,
         to_value as published_value,
         from_value as contradicting_value
-    from {{ ref('fct_college_change') }}
+    from {{ ref('int_college__changes') }}
     where change_type in ('renamed', 'respelled', 'point_moved')
 
 ),

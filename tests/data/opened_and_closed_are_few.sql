@@ -1,7 +1,7 @@
--- School years in which more than a tenth of the collèges, and more than five, opened or closed. An
--- error: no city does that, it is the records that are read wrongly. On the intermediate model that
--- every mart of collèges is made of, so that dbt replaces none of them; a test on a model further
--- down lets those marts pass that are not made of it.
+-- School years in which more collèges opened or closed than a city opens or closes (macro
+-- too_many_at_once). An error: it is the records that are read wrongly. On the intermediate model
+-- that every mart of collèges is made of, so that dbt replaces none of them; a test on a model
+-- further down lets those marts pass that are not made of it.
 with
 
 school_years as (
@@ -46,8 +46,12 @@ select
 from counted
 cross join latest
 where
-    greatest(
-        -- before the first school year, and after the latest, nothing is known yet
-        case when counted.held_number > 1 then counted.first_seen else 0 end,
-        case when counted.held_number < latest.held_number then counted.last_seen else 0 end
-    ) > greatest(5, 0.1 * counted.colleges)
+    -- before the first school year, and after the latest, nothing is known yet
+    (
+        counted.held_number > 1
+        and {{ too_many_at_once('counted.first_seen', 'counted.colleges') }}
+    )
+    or (
+        counted.held_number < latest.held_number
+        and {{ too_many_at_once('counted.last_seen', 'counted.colleges') }}
+    )

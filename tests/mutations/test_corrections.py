@@ -16,7 +16,7 @@ from tests.mutations.colleges import (
 )
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, State
+from tests.mutations.states import COLLEGES, SECTORS, State
 
 DAY_AFTER, TWO_DAYS_AFTER = "2024-11-19", "2024-11-20"
 ZERO_KM = (
@@ -28,6 +28,12 @@ THIS_YEARS_COLLEGES = (
 )
 
 
+DOLTO = {"libelle": "FRANCOISE DOLTO"}
+DOLTO_SECTORS = (
+    "select sector_name, is_withdrawn from marts.bridge_sector_college"
+    " join marts.dim_college as d using (college_id)"
+    f" where d.college_name = 'FRANCOISE DOLTO' and school_year = '{THIS_YEAR}' order by all"
+)
 EVERY = dict[str, str]()
 RENAMED = (
     "select change_type from marts.fct_college_change"
@@ -60,6 +66,11 @@ def _with_new_college(name: str) -> State:
 
 def _respelled(name: str, other: str, day: str = DAY_AFTER) -> State:
     return now().edit(COLLEGES, of(name, THIS_YEAR), {"libelle": other}).at(day)
+
+
+def _renamed_sector(name: str) -> State:
+    change = {"libelle": name, "lib_etab_1": name}
+    return now().edit(SECTORS, DOLTO, change).at(DAY_AFTER)
 
 
 def _corrected(name: str, other: str) -> Case:
@@ -288,7 +299,27 @@ CASES = distinct(
             .at(DAY_AFTER),
         ],
         expect={OPEN: [(114,)], OPENED_OR_CLOSED: [], RENAMED: [], THIS_YEARS_COLLEGES: [(114,)]},
-        passes=["college_identity_conflicts", "published_college_ids_stay"],
+        passes=[
+            "changes_of_many_at_once",
+            "college_identity_conflicts",
+            "published_college_ids_stay",
+        ],
+    ),
+    Case(
+        name="a_sector_given_another_name_is_one_sector",
+        concludes="that FRANCOISE DOLTO has two sectors",
+        states=lambda: [past(), now(), _renamed_sector("F. D.")],
+        expect={
+            DOLTO_SECTORS: [("F. D.", False)],
+            "select count(*) from marts.bridge_sector_college": [(227,)],
+        },
+        passes=["sector_colleges_not_found"],
+    ),
+    Case(
+        name="a_sector_lost_for_a_day_is_still_there",
+        concludes="that FRANCOISE DOLTO has no sector",
+        states=lambda: [past(), now(), now().without(SECTORS, DOLTO).at(DAY_AFTER)],
+        expect={DOLTO_SECTORS: [("FRANCOISE DOLTO", True)]},
     ),
     Case(
         name="a_sign_of_html_in_a_name_is_the_same_college",

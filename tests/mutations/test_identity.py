@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.mutations.colleges import (
     CHANGES,
     CONFLICTS,
@@ -37,6 +39,37 @@ def _one_college(name: str, other: str, change_type: str = "renamed") -> Case:
             "select count(*), count(uai) from marts.dim_college": [(115, 114)],
         },
         passes=["college_identity_conflicts", "published_college_ids_stay"],
+    )
+
+
+def _every_name(
+    what: str, change: Callable[[str], str], respelled: int, warns: bool = False
+) -> Case:
+    return Case(
+        name=f"{what}_every_name_renames_nobody",
+        concludes="114 closed, 114 opened; or 114 renamed",
+        states=lambda: [
+            past(),
+            now(),
+            later().edit(
+                COLLEGES,
+                {"annee_scol": NEXT_YEAR},
+                lambda record: {"libelle": change(record["libelle"])},
+            ),
+        ],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select change_type, count(*) from marts.fct_college_change"
+            f" where school_year = '{NEXT_YEAR}' group by 1": [("respelled", respelled)],
+            "select count(*), count(uai) from marts.dim_college": [(115, 114)],
+        },
+        warns=["changes_of_many_at_once"] if warns else [],
+        passes=[
+            "college_identity_conflicts",
+            "published_college_ids_stay",
+            *([] if warns else ["changes_of_many_at_once"]),
+        ],
     )
 
 
@@ -256,27 +289,11 @@ CASES = distinct(
         },
         passes=["college_identity_conflicts", "published_college_ids_stay"],
     ),
-    Case(
-        name="college_before_every_name_renames_nobody",
-        concludes="114 closed, 114 opened",
-        states=lambda: [
-            past(),
-            now(),
-            later().edit(
-                COLLEGES,
-                {"annee_scol": NEXT_YEAR},
-                lambda record: {"libelle": f"COLLEGE {record['libelle']}"},
-            ),
-        ],
-        expect={
-            OPEN: [(114,)],
-            OPENED_OR_CLOSED: [],
-            "select change_type, count(*) from marts.fct_college_change"
-            f" where school_year = '{NEXT_YEAR}' group by 1": [("respelled", 114)],
-            "select count(*), count(uai) from marts.dim_college": [(115, 114)],
-        },
-        passes=["college_identity_conflicts", "published_college_ids_stay"],
-    ),
+    _every_name("college_before", lambda name: f"COLLEGE {name}", 114),
+    _every_name("clg_before", lambda name: f"CLG {name}", 114),
+    _every_name("college_in_brackets_behind", lambda name: f"{name} (Collège)", 114),
+    # 99 have more than one word
+    _every_name("the_words_turned_round_in", lambda name: " ".join(name.split()[::-1]), 99, True),
     Case(
         name="a_new_college_typed_wrong_for_a_year_opened_once",
         concludes="one collège that closed after a year, and a second that opened",

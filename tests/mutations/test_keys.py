@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, IVAC, SECTORS, State, synthetic
+from tests.mutations.states import COLLEGES, IVAC, SECTORS, Record, State, synthetic
 
 EDITS = "select edit_type, count(*) from marts.fct_portal_edit group by 1 order by 1"
 
@@ -24,6 +24,14 @@ def _slashes() -> State:
     return state.at("2026-10-13")
 
 
+def _college_before_sectors() -> State:
+    def change(record: Record) -> dict[str, object]:
+        names = {"libelle", *(f"lib_etab_{slot}" for slot in range(1, 5))}
+        return {name: f"COLLEGE {record[name]}" for name in names if record.get(name)}
+
+    return _start().edit(SECTORS, lambda record: True, change).at("2026-10-13")
+
+
 def _dates() -> State:
     return (
         _start()
@@ -38,6 +46,18 @@ CASES = distinct(
         concludes="that the portal withdrew every record",
         states=lambda: [_start(), _slashes()],
         expect={EDITS: []},
+    ),
+    Case(
+        name="college_before_every_sector_is_no_withdrawal",
+        concludes="that every collège has two sectors, and lost one",
+        states=lambda: [_start(), _college_before_sectors()],
+        expect={
+            "select edit_type, count(*) from marts.fct_portal_edit"
+            " where edit_type <> 'edited' group by 1": [],
+            "select school_year, count(*) - count(distinct boundary_geojson)"
+            " from marts.fct_sector_school_year where not is_shared group by 1"
+            " having count(*) > count(distinct boundary_geojson)": [],
+        },
     ),
     Case(
         name="sessions_written_as_dates_build",

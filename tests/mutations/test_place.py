@@ -72,9 +72,16 @@ def _everywhere(change: Callable[[Record], Mapping[str, object]]) -> State:
 
 
 def _nothing_moves(
-    name: str, concludes: str, change: Callable[[Record], Mapping[str, object]]
+    name: str,
+    concludes: str,
+    change: Callable[[Record], Mapping[str, object]],
+    *,
+    warns: bool = False,
 ) -> Case:
-    """The same in all 114 records: a way of writing, and no event of anybody's."""
+    """The same in all 114 records: a way of writing, and no event of anybody's.
+
+    `warns`: that so many changed at once; else nothing did that the marts compare.
+    """
     return Case(
         name=name,
         concludes=concludes,
@@ -86,7 +93,12 @@ def _nothing_moves(
             SUMMED: [(114,)],
             INSEE_CODES: [(20,)],
         },
-        passes=["colleges_sum_to_arrondissements", "published_college_ids_stay"],
+        warns=["changes_of_many_at_once"] if warns else [],
+        passes=[
+            "colleges_sum_to_arrondissements",
+            "published_college_ids_stay",
+            *([] if warns else ["changes_of_many_at_once"]),
+        ],
     )
 
 
@@ -173,6 +185,20 @@ CASES = distinct(
         states=lambda: [past(), now(), _valmy(adresse="199 bis, quai de Valmi")],
         expect={CHANGES: []},
     ),
+    *(
+        Case(
+            name=f"an_address_written_{name}_is_no_change",
+            concludes="that VALMY moved",
+            states=lambda address=address: [past(), now(), _valmy(adresse=address)],
+            expect={CHANGES: []},
+        )
+        for name, address in (
+            ("with_its_town", "199, quai de Valmy, 75010 Paris"),
+            ("behind_its_street", "QUAI DE VALMY, 199"),
+            ("with_a_sign_before_its_number", "N° 199 QUAI DE VALMY"),
+            ("as_not_known", "Non renseignée"),
+        )
+    ),
     Case(
         name="an_address_left_out_is_no_change",
         concludes="that VALMY moved",
@@ -227,6 +253,18 @@ CASES = distinct(
         "all_points_missing",
         "that no arrondissement has a collège",
         lambda record: {"geo_shape": None, "geo_point_2d": None},
+    ),
+    _nothing_moves(
+        "all_points_150_metres_off",
+        "that 114 collèges moved",
+        lambda record: _north(record, 150),
+        warns=True,
+    ),
+    _nothing_moves(
+        "all_at_the_town_hall",
+        "that 114 collèges have another address",
+        lambda _: {"adresse": "4 PLACE DE L'HOTEL DE VILLE"},
+        warns=True,
     ),
     _nothing_moves("all_streets_abbreviated", "that 114 collèges moved", _abbreviated),
     Case(

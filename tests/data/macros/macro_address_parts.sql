@@ -13,6 +13,13 @@ examples as (
         ('17B BD NEY', 17, 'BD NEY'),
         ('RUE DU 8 MAI', null, 'RUE DU 8 MAI'),
         ('12 D''ALESIA', 12, 'D ALESIA'),
+        ('12, rue Clovis, 75005 Paris', 12, 'RUE CLOVIS'),
+        ('12 RUE CLOVIS 75005 PARIS CEDEX 05', 12, 'RUE CLOVIS'),
+        ('rue Clovis, 12', null, 'RUE CLOVIS'),
+        ('N° 12 rue Clovis', null, 'RUE CLOVIS'),
+        ('3 RUE DE PARIS', 3, 'RUE DE PARIS'),
+        ('Non renseignée', null, null),
+        ('N.C.', null, null),
         (null, null, null)
     ) as examples (address, house_number, street)
 
