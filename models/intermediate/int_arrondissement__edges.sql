@@ -19,6 +19,8 @@ final as (
         longitude_b,
         latitude_b
     from {{ geojson_edges('arrondissements', ['insee_code'], 'boundary_geojson') }}
+    -- an outline whose longitudes and latitudes are exchanged is none
+    where latitude_a between 41 and 52
 
 )
 

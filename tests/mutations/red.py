@@ -629,6 +629,32 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         6,
+        "an entry of the directory keeps its place",
+        "stg_education_nationale__establishments",
+        r"on typed\.record_key = last_positions\.record_key",
+        "on typed.record_key = last_positions.record_key"
+        " and typed.run_sequence = last_positions.run_sequence",
+        "positions_missing_in_the_directory_take_no_link_away",
+        "positions_exchanged_in_the_directory_take_no_link_away",
+    ),
+    _rule(
+        6,
+        "and no place outside France",
+        "stg_education_nationale__establishments",
+        r"between -6 and 10|between 41 and 52",
+        "between -180 and 180",
+        "positions_exchanged_in_the_directory_take_no_link_away",
+    ),
+    _rule(
+        6,
+        "nor has an arrondissement one",
+        "int_arrondissement__edges",
+        r"where latitude_a between 41 and 52",
+        "",
+        "outlines_exchanged_move_nobody",
+    ),
+    _rule(
+        6,
         "a respelled street is the same street",
         "int_college__moves",
         r"< 0\.8",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tests.mutations.colleges import (
     CHANGES,
@@ -21,7 +22,7 @@ from tests.mutations.colleges import (
 )
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import ARRONDISSEMENTS, COLLEGES, Record, State
+from tests.mutations.states import ARRONDISSEMENTS, COLLEGES, DIRECTORY, Record, State
 
 VALMY = (
     "select insee_code, arrondissement_number, is_place_conflicting, longitude is null"
@@ -110,6 +111,25 @@ def _north(record: Record, metres: float) -> dict[str, object]:
         "geo_shape": {**shape, "properties": {}},
         "geo_point_2d": {"lon": point[0], "lat": point[1]},
     }
+
+
+def _exchanged(record: Record) -> dict[str, object]:
+    """Longitude and latitude of an entry of the directory."""
+    position = record["position"]
+    return {
+        "longitude": record["latitude"],
+        "latitude": record["longitude"],
+        "position": position and {"lon": position["lat"], "lat": position["lon"]},
+    }
+
+
+def _outline_exchanged(record: Record) -> dict[str, object]:
+    def turned(part: Any) -> Any:
+        return [turned(inner) for inner in part] if isinstance(part[0], list) else part[::-1]
+
+    geometry = record["geom"]["geometry"]
+    turned_round = {**geometry, "coordinates": turned(geometry["coordinates"])}
+    return {"geom": {**record["geom"], "geometry": turned_round}}
 
 
 def _abbreviated(record: Record) -> dict[str, object]:
@@ -267,6 +287,43 @@ CASES = distinct(
         warns=True,
     ),
     _nothing_moves("all_streets_abbreviated", "that 114 collèges moved", _abbreviated),
+    *(
+        Case(
+            name=f"positions_{name}_the_directory_take_no_link_away",
+            concludes="that four collèges have no UAI and no results",
+            states=lambda change=change: [
+                past(),
+                now(),
+                now().edit(DIRECTORY, dict[str, str](), change).at("2024-11-19"),
+            ],
+            expect={
+                "select count(uai) from marts.dim_college where is_open": [(114,)],
+                "select count(college_id) from marts.fct_college_result": [(226,)],
+            },
+        )
+        for name, change in (
+            ("missing_in", {"longitude": None, "latitude": None, "position": None}),
+            ("exchanged_in", _exchanged),
+        )
+    ),
+    Case(
+        name="outlines_exchanged_move_nobody",
+        concludes="that every place is wrong, and ROSE BLANCHE never moved",
+        states=lambda: [
+            past(),
+            now(),
+            now().edit(ARRONDISSEMENTS, dict[str, str](), _outline_exchanged).at("2024-11-19"),
+        ],
+        expect={
+            "select change_type, count(*) from marts.fct_college_change group by 1 order by 1": [
+                ("closed", 1),
+                ("point_moved", 1),
+                ("relocated", 1),
+                ("renamed", 2),
+            ]
+        },
+        passes=["college_place_conflicts"],
+    ),
     Case(
         name="without_outlines_code_and_label_still_say_where",
         concludes="that no arrondissement has a collège",

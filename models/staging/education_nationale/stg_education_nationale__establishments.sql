@@ -1,3 +1,13 @@
+{#- A position outside the mainland of France is none: longitude and latitude exchanged, say. -#}
+{%- set longitude = in_range(
+    'coalesce(' ~ json_number('payload', 'longitude') ~ ', '
+    ~ json_number('payload', 'position.lon') ~ ')', [-6, 10]
+) -%}
+{%- set latitude = in_range(
+    'coalesce(' ~ json_number('payload', 'latitude') ~ ', '
+    ~ json_number('payload', 'position.lat') ~ ')', [41, 52]
+) -%}
+
 with
 
 source as (
@@ -13,6 +23,28 @@ source as (
 latest as (
 
     select * from {{ latest_records('source') }}
+
+),
+
+positions as (
+
+    select
+        record_key,
+        run_sequence,
+        {{ longitude }} as longitude,
+        {{ latitude }} as latitude
+    from source
+    where not is_withdrawn
+
+),
+
+-- An establishment does not lose its place because its entry does.
+last_positions as (
+
+    select *
+    from positions
+    where longitude is not null and latitude is not null
+    qualify row_number() over (partition by record_key order by run_sequence desc) = 1
 
 ),
 
@@ -33,14 +65,8 @@ typed as (
         {{ json_code('payload', 'code_commune') }} as insee_code,
         {{ json_text('payload', 'libelle_commune') }} as commune_name,
         {{ json_code('payload', 'code_departement') }} as department_code,
-        coalesce(
-            {{ json_number('payload', 'longitude') }},
-            {{ json_number('payload', 'position.lon') }}
-        ) as longitude,
-        coalesce(
-            {{ json_number('payload', 'latitude') }},
-            {{ json_number('payload', 'position.lat') }}
-        ) as latitude,
+        {{ longitude }} as longitude,
+        {{ latitude }} as latitude,
         {{ json_text('payload', 'localisation') }} as location_precision,
         {{ json_code('payload', 'nature_uai') }} as nature_code,
         {{ json_text('payload', 'nature_uai_libe') }} as nature_label,
@@ -59,38 +85,40 @@ typed as (
 final as (
 
     select
-        record_key,
-        run_sequence,
-        uai,
-        official_name,
-        denomination,
-        patronym,
-        sector_label,
-        is_public,
-        address,
-        postal_code,
-        insee_code,
-        commune_name,
-        department_code,
-        longitude,
-        latitude,
-        location_precision,
-        nature_code,
-        nature_label,
-        status_code,
-        status_label,
-        contract_code,
-        opened_on,
-        {{ unread_values('payload', {
-            'is_public': 'secteur_public_prive_libe',
-            'longitude': 'longitude',
-            'latitude': 'latitude',
-            'opened_on': 'date_ouverture',
+        typed.record_key,
+        typed.run_sequence,
+        typed.uai,
+        typed.official_name,
+        typed.denomination,
+        typed.patronym,
+        typed.sector_label,
+        typed.is_public,
+        typed.address,
+        typed.postal_code,
+        typed.insee_code,
+        typed.commune_name,
+        typed.department_code,
+        last_positions.longitude,
+        last_positions.latitude,
+        typed.location_precision,
+        typed.nature_code,
+        typed.nature_label,
+        typed.status_code,
+        typed.status_label,
+        typed.contract_code,
+        typed.opened_on,
+        {{ unread_values('typed.payload', {
+            'typed.is_public': 'secteur_public_prive_libe',
+            'typed.longitude': 'longitude',
+            'typed.latitude': 'latitude',
+            'typed.opened_on': 'date_ouverture',
         }) | indent(8) }} as unread_values,
-        is_withdrawn,
-        extracted_at,
-        withdrawn_at
+        typed.is_withdrawn,
+        typed.extracted_at,
+        typed.withdrawn_at
     from typed
+    left join last_positions
+        on typed.record_key = last_positions.record_key
 
 )
 
