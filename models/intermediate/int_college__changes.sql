@@ -108,8 +108,8 @@ counted as (
 
 ),
 
--- No city renames or moves dozens of schools in one summer: what so many have at once is another way
--- of writing names, addresses or points, and no event of anybody's.
+-- No city renames or moves dozens of schools in one summer: what so many have at once is another
+-- way of writing names, addresses or points, and no event of anybody's.
 final as (
 
     select

@@ -68,9 +68,9 @@ described as (
 
 ),
 
--- A sector that went while another of the same school year names the same collèges was given another
--- name; one that went with its school year is the erased past, and one without a successor may be
--- missing by mistake.
+-- A sector that went while another of the same school year names the same collèges was given
+-- another name; one that went with its school year is the erased past, and one without a successor
+-- may be missing by mistake.
 successors as (
 
     select

@@ -1,6 +1,6 @@
--- Renamings and moves of so many collèges in one school year that the marts take them for another way
--- of writing, and list none as an event. A warning: nothing is wrong in the marts, and a person should
--- look at what the portal changed.
+-- Renamings and moves of so many collèges in one school year that the marts take them for another
+-- way of writing, and list none as an event. A warning: nothing is wrong in the marts, and a person
+-- should look at what the portal changed.
 {{ config(severity='warn') }}
 
 select
