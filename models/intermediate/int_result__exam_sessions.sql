@@ -20,6 +20,13 @@ places as (
 
 ),
 
+whole as (
+
+    select * from {{ ref('int_result__sessions') }}
+    where source_name = 'ivac' and is_whole
+
+),
+
 -- A record that went while its session stayed was taken back; one that went with its session is the
 -- past, which portals erase.
 counted as (
@@ -86,9 +93,10 @@ final as (
     select
         with_mentions.record_key,
         with_mentions.uai,
-        college_links.college_id,
-        college_links.link_method,
-        places.arrondissement_number,
+        case when whole.is_whole then college_links.college_id end as college_id,
+        case when whole.is_whole then college_links.link_method else 'session_not_whole' end
+            as link_method,
+        case when whole.is_whole then places.arrondissement_number end as arrondissement_number,
         with_mentions.establishment_name,
         with_mentions.is_public,
         with_mentions.session,
@@ -133,6 +141,8 @@ final as (
         on
             college_links.college_id = places.college_id
             and college_links.school_year_start = places.school_year_start
+    left join whole
+        on with_mentions.session - 1 = whole.school_year_start
 
 )
 

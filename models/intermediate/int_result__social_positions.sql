@@ -26,6 +26,13 @@ places as (
 
 ),
 
+whole as (
+
+    select * from {{ ref('int_result__sessions') }}
+    where source_name = 'ips' and is_whole
+
+),
+
 both_series as (
 
     select
@@ -125,9 +132,10 @@ final as (
         plausible.record_key,
         plausible.series,
         plausible.uai,
-        college_links.college_id,
-        college_links.link_method,
-        places.arrondissement_number,
+        case when whole.is_whole then college_links.college_id end as college_id,
+        case when whole.is_whole then college_links.link_method else 'session_not_whole' end
+            as link_method,
+        case when whole.is_whole then places.arrondissement_number end as arrondissement_number,
         plausible.establishment_name,
         plausible.is_public,
         {{ school_year_name('plausible.school_year_start') }} as school_year,
@@ -153,6 +161,8 @@ final as (
         on
             college_links.college_id = places.college_id
             and college_links.school_year_start = places.school_year_start
+    left join whole
+        on plausible.school_year_start = whole.school_year_start
 
 )
 

@@ -12,21 +12,9 @@ sectors as (
 
 ),
 
-ivac as (
+sessions as (
 
-    select * from {{ ref('stg_education_nationale__ivac') }}
-
-),
-
-ips_ap2022 as (
-
-    select * from {{ ref('stg_education_nationale__ips_ap2022') }}
-
-),
-
-ips_ap2023 as (
-
-    select * from {{ ref('stg_education_nationale__ips_ap2023') }}
+    select * from {{ ref('int_result__sessions') }}
 
 ),
 
@@ -45,12 +33,8 @@ school_year_starts as (
     union all
     select last_school_year_start as school_year_start from sectors
     union all
-    -- the session of 2023 closes the school year 2022-2023
-    select session - 1 as school_year_start from ivac
-    union all
-    select school_year_start from ips_ap2022
-    union all
-    select school_year_start from ips_ap2023
+    select school_year_start from sessions
+    where is_whole
 
 ),
 

@@ -175,6 +175,24 @@ RULES: tuple[Rule, ...] = (
         "",
         "a_year_typed_wrong_the_next_day_closes_nobody",
     ),
+    _rule(
+        1,
+        "an exam session or a rentrée is whole from a floor on",
+        "int_result__sessions",
+        r"establishments >= 0\.9 \* .{0,120}? as is_whole",
+        "true as is_whole",
+        "three_early_results_are_no_session",
+        "three_early_positions_are_no_rentree",
+        "a_session_mistyped_as_2013_adds_no_school_years",
+    ),
+    _rule(
+        1,
+        "what names no session is not looked for in the facts",
+        "public_results_are_placed_or_reported",
+        r" and school_year_start is not null",
+        "",
+        "a_session_mistyped_as_2203_stops_nobody",
+    ),
     # 2. A correction is no event.
     _rule(
         2,

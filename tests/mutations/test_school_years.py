@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.mutations.colleges import (
@@ -16,7 +18,15 @@ from tests.mutations.colleges import (
 )
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, SECTORS, State, recorded, synthetic
+from tests.mutations.states import (
+    COLLEGES,
+    IPS_2022,
+    IVAC,
+    SECTORS,
+    State,
+    recorded,
+    synthetic,
+)
 
 NOT_COUNTED = (
     "select reason, count(*) from marts.rpt_college_record_not_counted group by 1 order by 1"
@@ -26,6 +36,44 @@ NOT_COUNTED = (
 def _next_year_of(count: int) -> State:
     names = sorted(str(r["libelle"]) for r in now().records[COLLEGES])[:count]
     return now().next_school_year(NEXT_YEAR, THIS_YEAR, lambda r: r["libelle"] in names)
+
+
+def _early(dataset: str, **changes: str) -> State:
+    """The next day: three records more, copies of the first public ones of the latest year."""
+    found = [r for r in now().records[dataset] if r["secteur"] in ("PU", "public")]
+    latest = max(str(r[name]) for r in found for name in changes)
+    copies = [r for r in found if latest in (str(r[name]) for name in changes)][:3]
+    return now().adding(dataset, *({**r, **changes} for r in copies)).at("2024-11-20")
+
+
+def _session_typed(session: str) -> State:
+    """One result of the latest session, typed under another."""
+    first = next(
+        r for r in now().records[IVAC] if r["secteur"] == "PU" and str(r["session"]) == "2023"
+    )
+    match = {"uai": first["uai"], "session": first["session"]}
+    return now().edit(IVAC, match, {"session": session}).at("2024-11-20")
+
+
+def _no_session_yet(name: str, state: Callable[[], State], *warns: str) -> Case:
+    return Case(
+        name=name,
+        concludes="that three collèges, or one, are what Paris reached in a year",
+        states=lambda: [past(), now(), state()],
+        expect={
+            "select school_year from marts.agg_school_year where result_college_count > 0"
+            " or ips_college_count > 0 order by 1": [("2021-2022",), ("2022-2023",)],
+            "select distinct school_year from marts.fct_college_result order by 1": [
+                ("2021-2022",),
+                ("2022-2023",),
+            ],
+            "select min(school_year), max(school_year) from marts.dim_school_year": [
+                ("2017-2018", THIS_YEAR)
+            ],
+        },
+        warns=warns,
+        passes=["public_results_are_placed_or_reported"],
+    )
 
 
 def _mistyped(label: str, reason: str) -> Case:
@@ -152,6 +200,26 @@ CASES = distinct(
             ),
         ],
         expect={"select max(school_year) from marts.dim_school_year": [(THIS_YEAR,)]},
+    ),
+    _no_session_yet(
+        "three_early_results_are_no_session",
+        lambda: _early(IVAC, session="2024"),
+        "public_results_without_college",
+    ),
+    _no_session_yet(
+        "three_early_positions_are_no_rentree",
+        lambda: _early(IPS_2022, rentree_scolaire="2023-2024"),
+        "public_results_without_college",
+    ),
+    _no_session_yet(
+        "a_session_mistyped_as_2013_adds_no_school_years",
+        lambda: _session_typed("2013"),
+        "public_results_without_college",
+    ),
+    _no_session_yet(
+        "a_session_mistyped_as_2203_stops_nobody",
+        lambda: _session_typed("2203"),
+        "values_left_out",
     ),
     Case(
         name="an_erased_past_stays_held",
