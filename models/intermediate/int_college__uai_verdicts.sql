@@ -6,13 +6,25 @@ candidates as (
 
 ),
 
--- Within a rule an entry that the directory lists as open goes before one it closed or dropped.
+labels as (
+
+    select distinct uai from {{ ref('int_result__labels') }}
+
+),
+
+-- Within a rule an entry that the directory lists as open goes before one it closed or dropped, and
+-- then one that the ministry publishes results of before one that has none, such as an entry made
+-- twice.
 graded as (
 
     select
-        *,
-        rule_rank * 2 + case when is_listed then 0 else 1 end as grade
+        candidates.*,
+        candidates.rule_rank * 4
+        + case when candidates.is_listed then 0 else 2 end
+        + case when labels.uai is not null then 0 else 1 end as grade
     from candidates
+    left join labels
+        on candidates.uai = labels.uai
 
 ),
 

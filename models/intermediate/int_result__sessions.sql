@@ -48,15 +48,27 @@ published as (
 
 ),
 
+private as (
+
+    select distinct uai from published
+    where not is_public
+
+),
+
+-- A record that does not say is of a public establishment, unless another calls it private.
 counted as (
 
     select
-        source_name,
-        school_year_start,
-        count(distinct uai) as establishments
+        published.source_name,
+        published.school_year_start,
+        count(distinct published.uai) as establishments
     from published
-    where school_year_start is not null and coalesce(is_public, true)
-    group by source_name, school_year_start
+    left join private
+        on published.uai = private.uai
+    where
+        published.school_year_start is not null
+        and coalesce(published.is_public, private.uai is null)
+    group by published.source_name, published.school_year_start
 
 ),
 

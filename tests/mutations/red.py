@@ -665,6 +665,14 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         6,
+        "an entry with results goes before one without",
+        "int_college__uai_verdicts",
+        r"when labels\.uai is not null then 0",
+        "when labels.uai is not null then 1",
+        "an_entry_made_twice_in_the_directory_takes_no_link_away",
+    ),
+    _rule(
+        6,
         "nor has an arrondissement one",
         "int_arrondissement__edges",
         r"where latitude_a between 41 and 52",
@@ -758,6 +766,16 @@ RULES: tuple[Rule, ...] = (
         r"\[ %\*\]\+\$",
         "[ ]+$",
         "an_index_with_a_footnote",
+    ),
+    _rule(
+        8,
+        "a figure unlike the one before is told",
+        "results_unlike_the_session_before",
+        r"\A.*\Z",
+        _NOTHING,
+        "a_rate_whose_point_slipped_is_told",
+        "a_mark_whose_point_slipped_is_told",
+        "ten_times_the_candidates_are_told",
     ),
     # 9. An alarm fires before the marts change, and does not stop the innocent.
     _rule(

@@ -151,7 +151,7 @@ CASES = distinct(
         concludes="that no collège has results, because a field was renamed",
         states=lambda: [_start().edit(IVAC, lambda record: True, {"nom_de_l_etablissement": None})],
         # The other 8 of 113 are in no entry of the directory: only their names say whose they are.
-        expect={"select count(*) from marts.fct_college_result where session = 2025": [(105,)]},
+        expect={"select count(*) from marts.fct_college_result where session = 2025": [(113,)]},
     ),
     Case(
         name="the_ips_too_is_checked_against_its_name",
@@ -256,9 +256,7 @@ CASES = distinct(
         concludes="that a fifth of the collèges have no results",
         states=lambda: [_start(), _directory_without_a_fifth()],
         expect={
-            # 106 before: eight of the sample share their name with a school next door, and one of
-            # those schools went
-            "select count(uai) from marts.dim_college where is_open": [(107,)],
+            "select count(uai) from marts.dim_college where is_open": [(114,)],
             "select count(*) from marts.fct_college_result where session = 2025": [(113,)],
         },
     ),

@@ -45,7 +45,21 @@ def _lost(name: str, column: str, field: str, written: Any) -> Case:
     )
 
 
+def _slipped(name: str, field: str, written: Any) -> Case:
+    """A number that can be, and is unlike the session before: read as it is, and told."""
+    return Case(
+        name=name,
+        concludes="that a collège fell apart in a year, and nobody need look",
+        states=lambda: [_result(**{field: written})],
+        warns=["results_unlike_the_session_before"],
+        passes=["values_left_out"],
+    )
+
+
 CASES = distinct(
+    _slipped("a_rate_whose_point_slipped_is_told", "taux_de_reussite_g", 8.5),
+    _slipped("a_mark_whose_point_slipped_is_told", "note_a_l_ecrit_g", 1.1),
+    _slipped("ten_times_the_candidates_are_told", "nb_candidats_g", 960),
     _case("a_space_between_thousands", "candidates", "nb_candidats_g", "1 234", 1234),
     _case("a_no_break_space", "candidates", "nb_candidats_g", "1\u202f234", 1234),
     _case("a_per_cent_sign", "success_rate_pct", "taux_de_reussite_g", "86 %", 86.0),

@@ -113,6 +113,11 @@ def _north(record: Record, metres: float) -> dict[str, object]:
     }
 
 
+def _entered_twice(name: str) -> State:
+    entry = now().one(DIRECTORY, {"patronyme_uai": name, "code_commune": "75110"})
+    return now().adding(DIRECTORY, {**entry, "numero_uai": "0759999Z"}).at("2024-11-19")
+
+
 def _exchanged(record: Record) -> dict[str, object]:
     """Longitude and latitude of an entry of the directory."""
     position = record["position"]
@@ -305,6 +310,16 @@ CASES = distinct(
             ("missing_in", {"longitude": None, "latitude": None, "position": None}),
             ("exchanged_in", _exchanged),
         )
+    ),
+    Case(
+        name="an_entry_made_twice_in_the_directory_takes_no_link_away",
+        concludes="that VALMY has no UAI",
+        states=lambda: [
+            past(),
+            now(),
+            _entered_twice("VALMY"),
+        ],
+        expect={"select uai from marts.dim_college where college_name = 'VALMY'": [("0750584C",)]},
     ),
     Case(
         name="outlines_exchanged_move_nobody",
