@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ingestion.settings import PROJECT_DIR
+from tests.mutations.compiled import copy_parsed
 
 PARSE = """
 import gc, json, sys
@@ -53,10 +54,10 @@ class Parser:
 
 
 def copy_of_project(target: Path) -> Path:
-    """A copy of what dbt reads, with a profile for DuckDB."""
+    """A copy of what dbt reads, parsed already, so that dbt looks at edits alone."""
     for name in ("models", "macros", "seeds", "snapshots", "tests/data"):
         shutil.copytree(PROJECT_DIR / name, target / name)
     for name in ("dbt_project.yml", "selectors.yml"):
         shutil.copy(PROJECT_DIR / name, target)
-    shutil.copy(PROJECT_DIR / "profiles.example.yml", target / "profiles.yml")
+    copy_parsed(target)
     return target

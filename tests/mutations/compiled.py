@@ -163,6 +163,18 @@ def semantic_manifest() -> Path:
     return CACHE / fingerprint() / SEMANTIC_MANIFEST
 
 
+def copy_parsed(project: Path) -> None:
+    """Give a copy of the project what dbt parsed, and the profile with which that still holds.
+
+    For parsing alone: dbt would read seeds where it first found them.
+    """
+    load_project()
+    (project / "target").mkdir()
+    with FileLock(CACHE / "lock", timeout=600):
+        shutil.copy(CACHE / "dbt" / "partial_parse.msgpack", project / "target")
+        shutil.copy(CACHE / "profiles.yml", project)
+
+
 def raw_tables() -> dict[str, dict[str, str]]:
     """The raw contract: columns and types of each raw table, read from the macros that state it."""
     versions = _columns("version_columns")

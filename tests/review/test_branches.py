@@ -125,12 +125,6 @@ BRANCHES = [
         "| model | `dim_school_year` | materialized | `table` | `view` |",
     ),
     Branch(
-        "a variable",
-        [("dbt_project.yml", "college_moved_threshold_m: 100", "college_moved_threshold_m: 240")],
-        "ℹ️ 1 variable changed",
-        "| variable | `college_moved_threshold_m` | value | `100` | `240` |",
-    ),
-    Branch(
         "a selector",
         [("selectors.yml", "value: modified\n", "value: new\n")],
         "ℹ️ 1 selector changed",
@@ -141,6 +135,13 @@ BRANCHES = [
         [(DISTANCE, "The other collège of the pair.", "The second collège of the pair.")],
         "✅ No difference in 0 tables",
         "",
+    ),
+    # The last: after it, and after its undoing, dbt parses everything anew.
+    Branch(
+        "a variable",
+        [("dbt_project.yml", "college_moved_threshold_m: 100", "college_moved_threshold_m: 240")],
+        "ℹ️ 1 variable changed",
+        "| variable | `college_moved_threshold_m` | value | `100` | `240` |",
     ),
 ]  # fmt: skip
 
