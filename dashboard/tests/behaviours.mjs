@@ -1,5 +1,4 @@
-// What a visitor came for, view by view. Each is asked at every width, in both languages, light and dark
-// (grid.test.mjs): what it finds on the page is compared with the document.
+// What a visitor came for, view by view. Each is asked at every width and in both languages (grid.test.mjs): what it finds on the page is compared with the document.
 import assert from "node:assert/strict";
 import { createLanguage } from "../src/i18n/index.js";
 import { accented, plain, readDocument, visit } from "./harness.mjs";

@@ -232,6 +232,20 @@ test("a collège that the latest list lacks has the latest of each measure, as t
   assert.deepEqual([row.result.success_rate_pct, row.social.ips, row.isLatest], [88, 101, true]);
 });
 
+test("the dark theme is other colours alone, so that no layout and no text depends on it", () => {
+  const source = new URL("../src/", import.meta.url);
+  const files = readdirSync(source, { recursive: true }).filter((name) => /\.(css|js)$/.test(name));
+  const asking = files
+    .map((name) => [name, readFileSync(new URL(name, source), "utf8")])
+    .filter(([, text]) => /prefers-color-scheme|light-dark\(/.test(text));
+  assert.deepEqual(asking.map(([name]) => name).sort(), ["base.css", "components/map-colors.js"]);
+  const [, css] = asking.find(([name]) => name === "base.css");
+  const blocks = [...css.matchAll(/@media \(prefers-color-scheme: dark\) \{\s*:root \{(.*?)\}\s*\}/gs)];
+  assert.equal(blocks.length, css.split("prefers-color-scheme").length - 1);
+  for (const [, declarations] of blocks)
+    for (const line of declarations.trim().split("\n")) assert.match(line, /^\s*--[\w-]+: #[0-9a-f]{3,6};$/);
+});
+
 test("a curve of the social position is cut where another series begins, no other curve is", () => {
   const series = parisPoints(store, measure("ips"))
     .filter((point) => point.value !== null)
