@@ -39,6 +39,9 @@ _REGISTRY = {
 }
 
 
+BEFORE_ALL = datetime(2000, 1, 1)  # noqa: DTZ001 - UTC without zone, as raw has it
+
+
 # -- a case ----------------------------------------------------------------------------------------
 
 
@@ -109,7 +112,12 @@ class Case:
         """Everything loaded, and all, or what is wanted, built but for the last load."""
         *earlier, last = self.states()
         shared = [*takewhile(lambda state: state.is_as_read, earlier)] if self.builds_each else []
-        marts = start(project, shared)
+        origin = last.origin
+        if origin and not earlier and not self.keeps and origin.extracted_at == last.extracted_at:
+            marts = start(project, [origin])
+            marts.begin_again()
+        else:
+            marts = start(project, shared)
         for state in earlier[len(shared) :]:
             marts.load(state)
             if self.builds_each:
@@ -167,7 +175,7 @@ class Marts:
         self,
         project: Project,
         connection: duckdb.DuckDBPyConnection | None = None,
-        clock: datetime = datetime(2000, 1, 1),  # noqa: DTZ001 - UTC without zone, as raw has it
+        clock: datetime = BEFORE_ALL,
     ) -> None:
         self.project = project
         self.failed: dict[str, str] = {}
@@ -201,6 +209,22 @@ class Marts:
         self._held = {dataset: dict(held) for dataset, held in other._held.items()}
         self._run, self._clock = other._run, other._clock
         self._made, self._content = dict(other._made), dict(other._content)
+
+    def begin_again(self) -> None:
+        """Forget all that was loaded, and with it history; what was built stays.
+
+        A node that comes out the same of what is loaded next is then not made again.
+        """
+        for table in self.project.raw_tables:
+            self.connection.execute(f"truncate raw.{table}")
+            self._content.pop(table, None)
+        for node_id, node in self.project.nodes.items():
+            if _has_history(node):
+                self.connection.execute(f"drop table if exists {node.relation}")
+                self._made.pop(node_id, None)
+                self._content.pop(node_id, None)
+        self._held = {name: {} for name in _REGISTRY}
+        self._run, self._clock = 0, BEFORE_ALL
 
     @contextmanager
     def taken_back(self) -> Iterator[Mapping[str, Any]]:
@@ -273,8 +297,8 @@ class Marts:
         )
         self.connection.unregister("arrived")
         if versions:
-            self._content[table] = run
-        self._content["_source_load"] = run
+            arrived_at = (run, state.extracted_at, *versions)
+            self._content[table] = hash((self._content.get(table), arrived_at))
         ledger = {
             "run_sequence": run,
             "run_id": f"run-{run}",
@@ -304,6 +328,8 @@ class Marts:
             f" values ({', '.join('?' for _ in named)})",
             list(named.values()),
         )
+        told = hash((self._content.get("_source_load"), *named.values()))
+        self._content["_source_load"] = told
 
     # -- building
 
@@ -366,8 +392,7 @@ class Marts:
 
     def _make(self, node: Node, sql: str | None, added: Sequence[Mapping[str, Any]]) -> None:
         # Looking it up takes longer than to make a small table.
-        is_kept = node.kind == "snapshot" or node.materialized == "incremental"
-        is_later = is_kept and self._exists(node)
+        is_later = _has_history(node) and self._exists(node)
         if sql is None:
             sql = node.later_sql if is_later else node.sql
         read = (*node.parents, *node.sources)
@@ -555,6 +580,11 @@ _STARTS: dict[tuple[Any, ...], tuple[Path, Marts]] = {}
 def _folder() -> tempfile.TemporaryDirectory[str]:
     """Removed when the process ends."""
     return tempfile.TemporaryDirectory(prefix="colleges-mutations-")
+
+
+def _has_history(node: Node) -> bool:
+    """Whether a build goes on from what the one before left."""
+    return node.kind == "snapshot" or node.materialized == "incremental"
 
 
 # -- keys and hashes, as the ingestion makes them -------------------------------------------------

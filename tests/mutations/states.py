@@ -11,7 +11,7 @@ import copy
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -56,6 +56,8 @@ class State:
     is_synthetic: bool
     drift: Mapping[str, str]
     """By dataset id, the JSON text the ledger gets; a dataset that is absent has none."""
+    origin: State | None = field(default=None, repr=False)
+    """The state as it was read, where this one was made of it by edits of records."""
 
     @property
     def is_as_read(self) -> bool:
@@ -125,7 +127,8 @@ class State:
         return self.adding(COLLEGES, *found)
 
     def _with(self, dataset: str, records: Sequence[Record]) -> State:
-        return replace(self, records={**self.records, dataset: tuple(records)})
+        origin = self if self.is_as_read else self.origin
+        return replace(self, records={**self.records, dataset: tuple(records)}, origin=origin)
 
 
 _AS_READ: dict[int, Mapping[str, tuple[Record, ...]]] = {}
