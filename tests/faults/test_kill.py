@@ -25,8 +25,12 @@ from tests.faults.conftest import COLLEGES, Jobs, Store, rewritten
 
 IPS = "fr-en-ips-colleges-ap2023"
 TWO = [COLLEGES, IPS]
-"""What the killed run pulls: the first has all that may happen to a record, a bad line that fits in
-MongoDB and one that does not; at the middle of two, one is done and one is to come."""
+"""What the killed run pulls: the first has all that may happen to a record, a bad line that takes
+one document of the quarantine and one that takes two; at the middle of two datasets, one is done
+and one is to come."""
+PART_BYTES = 100_000
+"""In one such document. That the pipeline's own limit fits in MongoDB is tested in test_records.py;
+here a line beyond it would be read, compressed and kept eighty times."""
 
 EXTRACT = (
     "after update lease",
@@ -75,6 +79,7 @@ MODELS = (
     "marts.fct_college_school_year",
     "snapshots.college_records_seen",
 )
+PULL: dict[str, Any] = {"datasets": TWO, "part_bytes": PART_BYTES}
 PARTS = (0.05, 0.3, 0.5, 0.7)
 
 pytestmark = pytest.mark.timeout(600)
@@ -97,7 +102,7 @@ def middle(events: list[str], kind: str) -> tuple[str, int]:
 
 @pytest.fixture(scope="module")
 def third(states: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The third state: two records that are stored have become bad, one of them very large."""
+    """The third state: two records that are stored have become bad, one of them large."""
 
     def key(line: bytes) -> tuple[str, str]:
         record = json.loads(line)
@@ -109,8 +114,8 @@ def third(states: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     def spoil(lines: list[bytes]) -> list[bytes]:
         first, other = [line for line in lines if key(line) in stored][:2]
         rest = [line for line in lines if line not in (first, other)]
-        large = base64.b64encode(random.Random(1).randbytes(17_000_000))
-        return [first[:-1] + b', "x": NaN}', other[:-1] + b', "x": "%b"}' % large, *rest]
+        large = base64.b64encode(random.Random(1).randbytes(3 * PART_BYTES // 2))
+        return [first[:-1] + b', "x": NaN}', other[:-1] + b', "x": "%b", "y": NaN}' % large, *rest]
 
     return rewritten(states[2], tmp_path_factory.mktemp("third") / "state", COLLEGES, spoil)
 
@@ -121,7 +126,7 @@ def begun(jobs: Jobs, make_store: Callable[[], Store], states: list[Path]) -> St
     store = make_store()
     jobs.succeed(store, "run", portal=states[0])
     build(store)
-    jobs.succeed(store, "extract", portal=states[1], datasets=TWO)
+    jobs.succeed(store, "extract", portal=states[1], **PULL)
     return store
 
 
@@ -132,7 +137,7 @@ def before_extract(jobs: Jobs, begun: Store, third: Path) -> Iterator[SimpleName
     jobs.succeed(store, "load")
     undisturbed = store.clone(store.home.with_name(store.home.name + "-undisturbed"))
     started = time.monotonic()
-    pull = jobs.succeed(undisturbed, "run", portal=third, datasets=TWO, wire="extract")
+    pull = jobs.succeed(undisturbed, "run", portal=third, wire="extract", **PULL)
     seconds = time.monotonic() - started
     counts = pull["results"][COLLEGES]["counts"]
     assert all(
@@ -157,7 +162,7 @@ def before_extract(jobs: Jobs, begun: Store, third: Path) -> Iterator[SimpleName
 def before_load(jobs: Jobs, begun: Store, third: Path) -> Iterator[SimpleNamespace]:
     """One state loaded, two more waiting: rows to remove, tables to make, rows to append."""
     store = begun.clone(begun.home.with_name(begun.home.name + "-waiting"))
-    jobs.succeed(store, "extract", portal=third, datasets=TWO)
+    jobs.succeed(store, "extract", portal=third, **PULL)
     # What a load leaves that is killed before its commit.
     job = {"datasets": [COLLEGES], "kill_at": ("before sql: insert ledger", 1)}
     assert jobs.run(store, "load", **job)["signal"] == signal.SIGKILL
@@ -198,7 +203,7 @@ def test_extract_killed(
     before_extract: SimpleNamespace,
 ) -> None:
     store = cloned(before_extract.store)
-    job = {"portal": third, "datasets": TWO, "wire": "extract"}
+    job = {"portal": third, "wire": "extract", **PULL}
     killed = jobs.run(store, "run", kill_at=middle(before_extract.events, kind), **job)
     assert killed["signal"] == signal.SIGKILL, killed
     assert killed["events"][-1] == kind
@@ -246,7 +251,7 @@ def test_run_killed_between_boundaries(
     before_extract: SimpleNamespace,
 ) -> None:
     """At a time, not at a boundary: in the middle of whatever goes on then, twice in a row."""
-    job = {"portal": third, "datasets": TWO}
+    job = {"portal": third, **PULL}
     delay_s = part * before_extract.seconds
     for _ in range(4):
         store = cloned(before_extract.store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -40,8 +41,10 @@ def keyed(name: str, rest: bytes) -> bytes:
     return b'{"libelle": %b, "annee_scol": "2019-2020", %b}' % (json.dumps(name).encode(), rest)
 
 
+_NOISE = base64.b64encode(random.Random(1).randbytes(17_000_000))
+"""Compressed, still more than one document of MongoDB holds."""
 STATED = {
-    "too_large": [keyed("too large", b'"x": "%b"' % (b"x" * 17_000_000))],
+    "too_large": [keyed("too large", b'"x": "%b"' % _NOISE)],
     "too_deep": [keyed("deep", b'"x": ' + b"[" * 300 + b"]" * 300)],
     "duplicate_name": [keyed("twice named", b'"x": 1, "x": 2')],
     "key_null": [b'{"libelle": null, "annee_scol": "2019-2020"}'],
@@ -112,12 +115,21 @@ def bad(
 
 
 def quarantine(store: Store) -> list[dict[str, Any]]:
+    """A document a line, with its bytes, however many documents they take."""
     with MongoClient[dict[str, Any]](store.uri) as client:
         database = client[store.database]
-        found = list(database["quarantine"].find())
-    for document in found:
-        document["raw"] = zlib.decompress(document["compressed"])
-    return found
+        documents = list(database["quarantine"].find(sort=[("part", 1)]))
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for document in documents:
+        lines.setdefault(document["_id"].rpartition("/")[0], []).append(document)
+    return [
+        {
+            **parts[0],
+            "parts": len(parts),
+            "raw": zlib.decompress(b"".join(part["compressed"] for part in parts)),
+        }
+        for parts in lines.values()
+    ]
 
 
 def test_every_line_is_stored_or_quarantined_byte_for_byte(bad: SimpleNamespace) -> None:
@@ -143,6 +155,7 @@ def test_each_is_kept_out_for_its_reason(bad: SimpleNamespace) -> None:
     reasons: dict[bytes, str] = {}
     for document in quarantine(bad.store):
         reasons[document["raw"]] = document["reason"]
+        assert (document["parts"] > 1) == (document["reason"] == "too_large")
     told = {reason: {reasons[line] for line in lines} for reason, lines in STATED.items()}
     assert told == {reason: {reason} for reason in STATED}
     assert [reasons[line] for line in CONFLICT] == ["duplicate_key"] * 2

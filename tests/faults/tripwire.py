@@ -14,9 +14,9 @@ lacks nothing by design), ``datasets`` (ids), ``options`` (of `PullOptions`), ``
 whose steps are counted), ``kill_at`` (event, or [kind, n]), ``kill_after_s``, ``kill_mongod``
 (true: the home's own server is ended at event ``kill_at`` in place of this process), ``faults`` (of
 the replay portal), ``portal_key`` (that it asks for), ``attempts`` (of the client, a request),
-``api_keys``, ``clock_days`` (added to every time this process reads), ``file_mb`` (no file may grow
-beyond it). The answer: ``signal``, ``exit``, ``events`` (their kinds, in order), ``log``,
-``results`` (dataset id → what became of it).
+``api_keys``, ``clock_days`` (added to every time this process reads), ``part_bytes`` (of a line in
+one document of the quarantine), ``file_mb`` (no file may grow beyond it). The answer: ``signal``,
+``exit``, ``events`` (their kinds, in order), ``log``, ``results`` (dataset id → what became of it).
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _shift_clock(days: float) -> None:
 def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     from pydantic import SecretStr
 
-    from ingestion import pipeline
+    from ingestion import pipeline, store
     from ingestion.errors import CollegesError
     from ingestion.pull import PullOptions
     from ingestion.registry import registry
@@ -232,6 +232,8 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     if "clock_days" in job:
         _shift_clock(job["clock_days"])
+    if "part_bytes" in job:
+        store.MAX_PART_BYTES = job["part_bytes"]
     settings = Settings(
         home=Path(job["home"]),
         target="duckdb",
