@@ -285,6 +285,19 @@ def flatten_index(original: Any, catalog: str) -> Any:
     return original(catalog) + _FLATTEN.format(catalog=catalog)
 
 
+# -- speed -----------------------------------------------------------------------------------------
+
+
+def columns_of_last_sql(self: Any) -> list[tuple[Any, ...]]:
+    """DuckDB's description of the last statement, which fakesnow parses and writes anew to ask."""
+    described = self._duck_conn.execute(f"describe {self._last_sql}", self._last_params)
+    found: list[tuple[Any, ...]] = described.fetchall()
+    return found
+
+
+Cursor._describe_last_sql = columns_of_last_sql
+
+
 # -- the door and the record -----------------------------------------------------------------------
 
 

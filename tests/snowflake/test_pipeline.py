@@ -2,7 +2,8 @@
 
 Real processes throughout: command line, dlt, dbt-snowflake and the connector, on the synthetic
 sample, which has an edit, a withdrawal and a change of every kind. The recorded states go the same
-way in test_check.py. Everything is built once, and the tests look at what was kept of it.
+way in test_check.py. Everything is built once, and the tests look at what was kept of it. The data
+tests run in the last build.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import pytest
 
 from ingestion.settings import PROJECT_DIR
 from tests.snowflake.check import TwoWarehouses, succeed
-from tests.snowflake.conftest import Fake
+from tests.snowflake.conftest import WITHOUT_TESTS, Fake
 
-# Three to four minutes on two idle processors; the limit is for a machine that is not idle.
+# Three minutes on two idle processors; the limit is for a machine that is not idle.
 pytestmark = pytest.mark.timeout(1800)
 
 MADE = re.compile(
@@ -41,9 +42,9 @@ def story(account: Fake) -> Iterator[SimpleNamespace]:
     both = TwoWarehouses(home, fake.environ)
     told = SimpleNamespace(both=both, fake=fake, outputs=[])
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         fake.control(empty_log=True)
-        done = both.colleges("run", *arguments)
+        done = both.colleges("run", *arguments, **environ)
         told.outputs += [done.stdout, done.stderr]
         return done
 
@@ -59,7 +60,7 @@ def story(account: Fake) -> Iterator[SimpleNamespace]:
         # the next load that carries data.
         both.build_duckdb()
 
-        told.built = run("--portal", first[-1])
+        told.built = run("--portal", first[-1], **WITHOUT_TESTS)
         succeed(told.built)
         told.built_log = fake.log
         told.differences_at_first = both.differences()
