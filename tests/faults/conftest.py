@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pytest
@@ -28,6 +28,7 @@ from ingestion.settings import PROJECT_DIR
 from ingestion.store import WRITTEN
 from sandbox.sample import write_sample
 from tests.marts import build_marts
+from tests.programs import one_home, programs
 
 TIMEOUT_S = 120
 COLLEGES = "etablissements-scolaires-colleges"
@@ -40,11 +41,10 @@ enough where a fault is not about many."""
 class Jobs:
     """The fork server of tripwire.py."""
 
-    def __init__(self, *words: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.tripwire", *words],
+            [sys.executable, "-m", "tests.faults.tripwire"],
             cwd=PROJECT_DIR,
-            env=os.environ | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -80,37 +80,13 @@ class Jobs:
         self._process.wait()
 
 
-class Builds:
-    """dbt on the warehouses of stores: imported once, and the project parsed once."""
+class Dbt(NamedTuple):
+    """What came of a dbt command."""
 
-    def __init__(self, directory: Path) -> None:
-        if not (PROJECT_DIR / "profiles.yml").exists():
-            shutil.copy(PROJECT_DIR / "profiles.example.yml", PROJECT_DIR / "profiles.yml")
-        self._jobs = Jobs(
-            "dbt",
-            environment={
-                "COLLEGES_HOME": str(directory / "home"),
-                "DBT_TARGET_PATH": str(directory / "target"),
-                "DBT_LOG_PATH": str(directory / "logs"),
-                "DO_NOT_TRACK": "1",
-            },
-        )
-
-    def run(self, store: Store, command: str, *arguments: str) -> dict[str, Any]:
-        """A dbt command, whatever comes of it; ``results``: node name → status."""
-        where = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
-        words = [command, *where, "--target", "duckdb", *arguments]
-        return self._jobs.run(store, "dbt", arguments=words)
-
-    def build(self, store: Store, *arguments: str) -> dict[str, str]:
-        """``dbt build``, which must succeed; node name → status."""
-        answer = self.run(store, "build", "--exclude-resource-type", "unit_test", *arguments)
-        assert (answer["signal"], answer["exit"]) == (0, 0), answer["log"][-6000:]
-        results: dict[str, str] = answer["results"]
-        return results
-
-    def close(self) -> None:
-        self._jobs.close()
+    exit_code: int
+    statuses: dict[str, str]
+    """By name of the node."""
+    log: str
 
 
 @dataclass
@@ -238,6 +214,17 @@ class Store:
         """These models and snapshots, and what they are made of, without a test and without dbt."""
         build_marts(self.home / "warehouse.duckdb", *models)
 
+    def dbt(self, command: str, *arguments: str) -> Dbt:
+        """A dbt command on the warehouse, whatever comes of it."""
+        target = self.home.with_name(f"{self.home.name}-dbt")
+        where = ("--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR))
+        environ = os.environ | one_home().environ(self.home, target)
+        done = programs.run(["-m", "ingestion.dbt", command, *where, *arguments], environ)
+        one_home().keep(target)
+        told = json.loads((target / "run_results.json").read_text())["results"]
+        statuses = {result["unique_id"].split(".")[2]: result["status"] for result in told}
+        return Dbt(done.returncode, statuses, done.stdout + done.stderr)
+
     def model(self, name: str) -> list[tuple[Any, ...]]:
         """A model's rows without times and runs, sorted; of a snapshot, whether each holds."""
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
@@ -298,13 +285,6 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="session")
 def jobs() -> Iterator[Jobs]:
     server = Jobs()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="session")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
-    server = Builds(tmp_path_factory.mktemp("dbt"))
     yield server
     server.close()
 

@@ -23,7 +23,7 @@ import yaml
 from ingestion.registry import Dataset, registry
 from ingestion.settings import PROJECT_DIR
 from sandbox.odsql import parse_where
-from tests.faults.conftest import Builds, Jobs, Store
+from tests.faults.conftest import Jobs, Store
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -114,7 +114,6 @@ def filled(dataset: Dataset, lines: list[bytes]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def drifted(
     jobs: Jobs,
-    builds: Builds,
     make_store: Callable[[], Store],
     states: list[Path],
     tmp_path_factory: pytest.TempPathFactory,
@@ -159,8 +158,7 @@ def drifted(
     told = jobs.succeed(
         store, "run", portal=state("3", is_damaged=True, is_told=True), options=force
     )
-    build = builds.run(
-        store,
+    build = store.dbt(
         "build",
         *("--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"),
         *("--select", "path:models/staging", "fct_source_load", "fields_drifted"),
@@ -225,7 +223,7 @@ def test_metadata_that_say_so_are_drift(drifted: SimpleNamespace) -> None:
             json.loads(published[dataset_id]),
         ):
             assert {(d["field"], d["kind"], d["found"]) for d in drift} == expected
-    assert drifted.build["results"]["fields_drifted"] == "warn"
+    assert drifted.build.statuses["fields_drifted"] == "warn"
 
 
 def test_metadata_that_say_nothing_of_it(drifted: SimpleNamespace) -> None:
@@ -307,7 +305,7 @@ def test_a_column_that_must_not_be_null_fails_its_test(drifted: SimpleNamespace)
     found, expected = {}, {}
     for dataset_id, model in STAGING.items():
         rows = staged(drifted.store, dataset_id).values()
-        for name, outcome in drifted.build["results"].items():
+        for name, outcome in drifted.build.statuses.items():
             if name.startswith(f"never_null_{model}_"):
                 columns = never_null(model)
             elif name.startswith(f"not_null_{model}_"):
@@ -320,4 +318,4 @@ def test_a_column_that_must_not_be_null_fails_its_test(drifted: SimpleNamespace)
             found[name] = "fail" if name in WARNS and outcome == "warn" else outcome
     assert found == expected
     assert {"pass", "fail"} == set(expected.values())
-    assert drifted.build["exit"] == 1
+    assert drifted.build.exit_code == 1

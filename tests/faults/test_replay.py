@@ -19,7 +19,7 @@ import pytest
 
 from ingestion.registry import registry
 from ingestion.settings import PROJECT_DIR
-from tests.faults.conftest import COLLEGES, FEW, Builds, Jobs, Store
+from tests.faults.conftest import COLLEGES, FEW, Jobs, Store
 from tests.faults.test_kill import middle
 
 pytestmark = pytest.mark.timeout(900)
@@ -38,6 +38,11 @@ KILLED = {
 }
 """Kind of event → the command that completes what was cut off there: a replay always does, and any
 load once raw's ledger rows are gone."""
+
+BUILD = (
+    *("build", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"),
+    *("--select", "stg_source_loads", "stg_record_version_counts", "fct_source_load"),
+)
 
 
 def damage(store: Store) -> None:
@@ -108,21 +113,20 @@ def test_raw_is_damaged(
 @pytest.mark.parametrize("change", ["delete from {}", "insert into {0} select * from {0}"])
 def test_dbt_sees_what_raw_lacks_and_what_it_has_twice(
     change: str,
-    builds: Builds,
     cloned: Callable[[Store], Store],
     broken: SimpleNamespace,
 ) -> None:
     """Whoever builds without a run before: the counts are in the mart, and a test fails on them."""
     store = cloned(broken.before)
-    models = ("stg_source_loads", "stg_record_version_counts", "fct_source_load")
-    select = ("--indirect-selection", "cautious", "--select", *models)
-    assert builds.build(store, *select)["versions_of_each_load_reach_raw"] == "pass"
+    whole = store.dbt(*BUILD)
+    assert whole.exit_code == 0, whole.log[-6000:]
+    assert whole.statuses["versions_of_each_load_reach_raw"] == "pass"
     with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
         connection.execute(
             f"{change.format(f'raw.{TABLE}')} where run_sequence = 2 and is_withdrawn"
         )
-    failed = builds.run(store, "build", "--exclude-resource-type", "unit_test", *select)
-    assert failed["results"]["versions_of_each_load_reach_raw"] == "fail"
+    failed = store.dbt(*BUILD)
+    assert failed.statuses["versions_of_each_load_reach_raw"] == "fail"
     ((expected, found, withdrawn),) = store.ask(
         "select tombstones_written, tombstones_in_raw, rows_withdrawn"
         f" from marts.fct_source_load where dataset = '{COLLEGES}' and run_sequence = 2"
@@ -132,16 +136,14 @@ def test_dbt_sees_what_raw_lacks_and_what_it_has_twice(
 
 
 def test_a_build_after_a_load_that_was_cut_off_fails(
-    builds: Builds, cloned: Callable[[Store], Store], broken: SimpleNamespace
+    cloned: Callable[[Store], Store], broken: SimpleNamespace
 ) -> None:
     """Its versions are in raw and its ledger rows are not."""
     store = cloned(broken.before)
     with duckdb.connect(str(store.home / "warehouse.duckdb")) as connection:
         connection.execute("delete from raw._source_load where run_sequence = 2")
-    models = ("stg_source_loads", "stg_record_version_counts", "fct_source_load")
-    select = ("--indirect-selection", "cautious", "--select", *models)
-    failed = builds.run(store, "build", "--exclude-resource-type", "unit_test", *select)
-    assert failed["results"]["versions_of_each_load_reach_raw"] == "fail"
+    failed = store.dbt(*BUILD)
+    assert failed.statuses["versions_of_each_load_reach_raw"] == "fail"
 
 
 @pytest.fixture(scope="module")

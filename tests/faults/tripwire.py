@@ -8,22 +8,21 @@ this kind", which stays the same boundary where threads pass theirs in another o
 k".
 
 One JSON object a line on standard input: ``home``, ``mongodb_uri``, ``command`` (``extract``,
-``load``, ``run`` or ``replay``; ``dbt`` with ``arguments``, of a server started with that word),
-and as needed ``portal`` (a state), ``is_live`` (that state answers as the live portal does: it
-lacks nothing by design), ``datasets`` (ids), ``options`` (of `PullOptions`), ``wire`` (the command
-whose steps are counted), ``kill_at`` (event, or [kind, n]), ``kill_after_s``, ``kill_mongod``
-(true: the home's own server is ended at event ``kill_at`` in place of this process), ``faults`` (of
-the replay portal), ``portal_key`` (that it asks for), ``attempts`` (of the client, a request),
-``api_keys``, ``clock_days`` (added to every time this process reads), ``part_bytes`` (of a line in
-one document of the quarantine), ``file_mb`` (no file may grow beyond it). The answer: ``signal``,
-``exit``, ``events`` (their kinds, in order), ``log``, ``results`` (dataset id → what became of it).
+``load``, ``run`` or ``replay``), and as needed ``portal`` (a state), ``is_live`` (that state
+answers as the live portal does: it lacks nothing by design), ``datasets`` (ids), ``options`` (of
+`PullOptions`), ``wire`` (the command whose steps are counted), ``kill_at`` (event, or [kind, n]),
+``kill_after_s``, ``kill_mongod`` (true: the home's own server is ended at event ``kill_at`` in
+place of this process), ``faults`` (of the replay portal), ``portal_key`` (that it asks for),
+``attempts`` (of the client, a request), ``api_keys``, ``clock_days`` (added to every time this
+process reads), ``part_bytes`` (of a line in one document of the quarantine), ``file_mb`` (no file
+may grow beyond it). The answer: ``signal``, ``exit``, ``events`` (their kinds, in order), ``log``,
+``results`` (dataset id → what became of it).
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import json
 import logging
 import os
@@ -271,33 +270,6 @@ def _child(job: dict[str, Any], trace: Path, log: Path) -> None:
     os._exit(outcome.exit_code)
 
 
-def _dbt(job: dict[str, Any], log: Path) -> None:
-    from dbt.cli.main import dbtRunner
-
-    os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 1)
-    os.dup2(1, 2)
-    # One path for every home: dbt parses anew where a variable of the profile changed.
-    home = Path(os.environ["COLLEGES_HOME"])
-    home.unlink(missing_ok=True)
-    home.symlink_to(job["home"])
-    gc.disable()  # as `colleges run` starts it
-    done = dbtRunner().invoke(job["arguments"])
-    if done.exception:
-        sys.stdout.write(f"{done.exception}\n")
-    statuses = {
-        result.node.name: str(result.status) for result in getattr(done.result, "results", ())
-    }
-    log.with_name("results.json").write_text(json.dumps(statuses))
-    sys.stdout.flush()
-    os._exit(0 if done.success else 1)
-
-
-def _import_dbt() -> None:
-    import dbt.adapters.duckdb
-    import dbt.cli.main
-    import dbt.task.build  # noqa: F401
-
-
 def _import_pipeline() -> None:
     # Everything a child needs, imported once; nothing here starts a thread or opens a connection.
     import duckdb  # noqa: F401
@@ -312,10 +284,7 @@ def _import_pipeline() -> None:
 
 def main() -> None:
     """Serve jobs until standard input ends."""
-    if sys.argv[1:] == ["dbt"]:
-        _import_dbt()
-    else:
-        _import_pipeline()
+    _import_pipeline()
     for line in sys.stdin:
         job = json.loads(line)
         home = Path(job["home"])
@@ -329,8 +298,6 @@ def main() -> None:
         child = os.fork()
         if not child:
             with contextlib.suppress(BaseException):
-                if job["command"] == "dbt":
-                    _dbt(job, log)
                 _child(job, trace, log)
             os._exit(98)
         _, status = os.waitpid(child, 0)
