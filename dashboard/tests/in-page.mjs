@@ -1,6 +1,6 @@
 // What runs within the page, before any script of it: short ways to use it as a reader does, with one way in and
 // back for many of them. Files and copied text are kept rather than handed to the browser, which is tested once,
-// in page.test.mjs.
+// in browser.test.mjs.
 export function inPage() {
   const squeezed = (text) => text.replace(/\s+/g, " ").trim();
   const first = (selector) => document.querySelector(selector);

@@ -43,12 +43,22 @@ def test_what_needs_no_browser(node: None) -> None:
 def test_every_view(
     site: Path, chromium: str, name: str, states: str, request: pytest.FixtureRequest
 ) -> None:
-    """What each does, and each at every width, in both languages, light and dark."""
+    """What each does, and each at every width, in both languages, light or dark."""
     built: Built = request.getfixturevalue(states)
     node_test(
         name,
         DASHBOARD_SITE=str(site),
         DASHBOARD_DOCUMENT=str(built.document),
+        CHROMIUM=chromium,
+    )
+
+
+def test_what_the_browser_does(site: Path, chromium: str, sample: Built) -> None:
+    """Keys, the clipboard, files, printing, no JavaScript: the same whatever the document."""
+    node_test(
+        "browser",
+        DASHBOARD_SITE=str(site),
+        DASHBOARD_DOCUMENT=str(sample.document),
         CHROMIUM=chromium,
     )
 
