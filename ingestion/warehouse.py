@@ -127,7 +127,7 @@ class Warehouse(ABC):
 
     @contextmanager
     def connect(self, *, writable: bool = False) -> Iterator[Connection]:
-        """Open it, and close it again before anything else needs it."""
+        """Open it; on DuckDB only this process may use it meanwhile."""
         dlt = _configured_dlt()
         with self.explained():
             destination = self.destination(writable=writable)

@@ -10,7 +10,7 @@
         bare, '^((N|NO|NUMERO) )?[0-9]+( [0-9]+)*( ?(BIS|TER|QUATER|[A-C]))? ', ''
     ) -%}
     {%- set nothing =
-        '^(N[ACDR]|N [ACDR]|NEANT|(ADRESSE )?INCONNUE?|NON (RENSEIGNE|COMMUNIQUE|DISPONIBLE)E?)$'
+        '^(N[ACDR]|N [ACDR]|NEANT|(ADRESSE )?(INCONNUE?|NON (RENSEIGNE|COMMUNIQUE|DISPONIBLE)E?))$'
     -%}
     nullif({{ replace_pattern(bare, nothing, '') }}, '')
 {%- endmacro %}

@@ -10,12 +10,17 @@
         'XVI': '16', 'XVIII': '18', 'XXIII': '23',
     } -%}
     {%- set name = namespace(
-        out="' ' || " ~ replace_pattern(
-            name_key, '^(COLLEGE|CLG)( PUBLIC)? | (COLLEGE|CLG)( PUBLIC)?$', ''
-        ) ~ " || ' '"
+        out="' ' || " ~ without_kind(name_key) ~ " || ' '"
     ) -%}
     {%- for short, long in spellings.items() -%}
         {%- set name.out = "replace(" ~ name.out ~ ", ' " ~ short ~ " ', ' " ~ long ~ " ')" -%}
     {%- endfor -%}
     trim({{ name.out }})
+{%- endmacro %}
+
+{# A name in capitals without the word for its kind. #}
+{% macro without_kind(name) -%}
+    {{ replace_pattern(
+        name, '^(COLLEGE|CLG)( PUBLIC)? | [(]?(COLLEGE|COLLÈGE|CLG)( PUBLIC)?[)]?$', ''
+    ) }}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
     What a record key means, for comparison: the portals write one key in several ways, which makes two
-    records of it. Names as normalise_text has them; a school year, an exam session or a date at the
+    records of it. Names as directory_name_key has them; a school year, an exam session or a date at the
     end as the first and last school year it holds, so that `2020/2021`, `2020-2021` and `2020` are
     one, and so are `2023` and `2023-07-01`.
 #}

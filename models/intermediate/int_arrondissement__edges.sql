@@ -19,8 +19,10 @@ final as (
         longitude_b,
         latitude_b
     from {{ geojson_edges('arrondissements', ['insee_code'], 'boundary_geojson') }}
-    -- an outline whose longitudes and latitudes are exchanged is none
-    where latitude_a between 41 and 52
+    -- an outline with a point outside France is none: longitudes and latitudes exchanged, say
+    qualify
+        min(latitude_a) over (partition by insee_code) >= 41
+        and max(latitude_a) over (partition by insee_code) <= 52
 
 )
 

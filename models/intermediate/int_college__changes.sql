@@ -102,7 +102,8 @@ counted as (
     select
         school_year,
         change_type,
-        count(*) as changes_at_once
+        count(*) as changes_at_once,
+        median(moved_m) as median_moved_m
     from changes
     group by school_year, change_type
 
@@ -123,7 +124,8 @@ final as (
         counted.changes_at_once,
         changes.change_type in ('renamed', 'relocated', 'point_moved', 'readdressed')
         and {{ too_many_at_once('counted.changes_at_once', 'held_school_years.colleges_at_most') }}
-            as is_way_of_writing
+        -- one that moved far further than the others did move
+        and coalesce(changes.moved_m <= 3 * counted.median_moved_m, true) as is_way_of_writing
     from changes
     inner join counted
         on

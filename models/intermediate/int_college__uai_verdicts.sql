@@ -9,6 +9,7 @@ candidates as (
 labels as (
 
     select distinct uai from {{ ref('int_result__labels') }}
+    where not is_withdrawn
 
 ),
 

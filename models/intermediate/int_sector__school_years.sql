@@ -68,9 +68,22 @@ described as (
 
 ),
 
--- A sector that went while another of the same school year names the same collèges was given
--- another name; one that went with its school year is the erased past, and one without a successor
--- may be missing by mistake.
+-- Addresses tell where no other sector of the school year has the same: a place holder has many.
+addressed as (
+
+    select
+        *,
+        case
+            when count(*) over (partition by school_year_start, addresses_key) = 2
+                then addresses_key
+        end as own_addresses_key
+    from described
+
+),
+
+-- A sector that went before another of the same school year that names the same collèges was given
+-- another name; those that went with their school year are the erased past, and one without a
+-- successor may be missing by mistake.
 successors as (
 
     select
@@ -81,19 +94,23 @@ successors as (
         on
             gone.school_year_start = present.school_year_start
             and gone.names_key = present.names_key
-    where gone.is_withdrawn and not present.is_withdrawn
+    where
+        gone.is_withdrawn
+        and (not present.is_withdrawn or gone.withdrawn_at < present.withdrawn_at)
 
     union distinct
 
     select
         gone.sector_key,
         gone.school_year_start
-    from described as gone
-    inner join described as present
+    from addressed as gone
+    inner join addressed as present
         on
             gone.school_year_start = present.school_year_start
-            and gone.addresses_key = present.addresses_key
-    where gone.is_withdrawn and not present.is_withdrawn
+            and gone.own_addresses_key = present.own_addresses_key
+    where
+        gone.is_withdrawn
+        and (not present.is_withdrawn or gone.withdrawn_at < present.withdrawn_at)
 
 ),
 

@@ -59,7 +59,7 @@ named as (
                 then linked.directory_name
             else
                 'Collège ' || {{ ordinary_case(
-                    replace_pattern('latest_held.college_name', '^COLLEGE ', '')
+                    without_kind('upper(latest_held.college_name)')
                 ) }}
         end as display_name
     from latest_held

@@ -1,7 +1,8 @@
 -- Figures of one collège that no collège of Paris came near to changing by from one publication to
 -- the next: a decimal point or a digit that slipped, more often than an event. Seen at most: 16
--- points of success, 3.2 points of mark, half as many candidates again, 10 points of the index. A
--- warning: the marts say what the ministry says, and a person looks.
+-- points of success, 3.2 points of mark, half as many candidates again (fewer than
+-- `small_sample_below` count as that many). A warning: the marts say what the ministry says, and a
+-- person looks.
 {{ config(severity='warn') }}
 
 with

@@ -297,8 +297,8 @@ RULES: tuple[Rule, ...] = (
         2,
         "for it names the same collèges; what none succeeds stays",
         "int_sector__school_years",
-        r"where gone\.is_withdrawn and not present\.is_withdrawn",
-        "where gone.is_withdrawn",
+        r"and \(not present\.is_withdrawn or gone\.withdrawn_at < present\.withdrawn_at\)",
+        "",
         "a_sector_lost_for_a_day_is_still_there",
     ),
     # 3. A school is more than its name.
@@ -649,9 +649,8 @@ RULES: tuple[Rule, ...] = (
         6,
         "an entry of the directory keeps its place",
         "stg_education_nationale__establishments",
-        r"on typed\.record_key = last_positions\.record_key",
-        "on typed.record_key = last_positions.record_key"
-        " and typed.run_sequence = last_positions.run_sequence",
+        r"typed\.run_sequence = last_positions\.run_sequence\s+or ",
+        "typed.run_sequence = last_positions.run_sequence and ",
         "positions_missing_in_the_directory_take_no_link_away",
         "positions_exchanged_in_the_directory_take_no_link_away",
     ),
@@ -675,7 +674,7 @@ RULES: tuple[Rule, ...] = (
         6,
         "nor has an arrondissement one",
         "int_arrondissement__edges",
-        r"where latitude_a between 41 and 52",
+        r"qualify\s+min\(latitude_a\).*?<= 52",
         "",
         "outlines_exchanged_move_nobody",
     ),
@@ -777,6 +776,14 @@ RULES: tuple[Rule, ...] = (
         "a_mark_whose_point_slipped_is_told",
         "ten_times_the_candidates_are_told",
     ),
+    _rule(
+        8,
+        "an index unlike the one before is told",
+        "results_unlike_the_session_before",
+        r"abs\(ips - ips_before\) > 25",
+        "false",
+        "an_index_unlike_the_one_before_is_told",
+    ),
     # 9. An alarm fires before the marts change, and does not stop the innocent.
     _rule(
         9,
@@ -835,6 +842,14 @@ RULES: tuple[Rule, ...] = (
         "all_points_150_metres_off",
         "all_at_the_town_hall",
         "the_words_turned_round_in_every_name_renames_nobody",
+    ),
+    _rule(
+        9,
+        "but for who moved far further than the others did",
+        "int_college__changes",
+        r"and coalesce\(changes\.moved_m <= 3 \* counted\.median_moved_m, true\)",
+        "",
+        "who_moved_while_all_points_were_off_did_move",
     ),
     _rule(
         9,

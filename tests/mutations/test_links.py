@@ -150,7 +150,6 @@ CASES = distinct(
         name="records_without_a_name_hang_by_their_uai",
         concludes="that no collège has results, because a field was renamed",
         states=lambda: [_start().edit(IVAC, lambda record: True, {"nom_de_l_etablissement": None})],
-        # The other 8 of 113 are in no entry of the directory: only their names say whose they are.
         expect={"select count(*) from marts.fct_college_result where session = 2025": [(113,)]},
     ),
     Case(

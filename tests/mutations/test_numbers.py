@@ -60,6 +60,16 @@ CASES = distinct(
     _slipped("a_rate_whose_point_slipped_is_told", "taux_de_reussite_g", 8.5),
     _slipped("a_mark_whose_point_slipped_is_told", "note_a_l_ecrit_g", 1.1),
     _slipped("ten_times_the_candidates_are_told", "nb_candidats_g", 960),
+    Case(
+        name="an_index_unlike_the_one_before_is_told",
+        concludes="that the pupils of a collège are other pupils",
+        states=lambda: [
+            synthetic("2026-10").edit(
+                IPS_2023, {"uai": UAI, "rentree_scolaire": "2025-2026"}, {"ips": "50.1"}
+            )
+        ],
+        warns=["results_unlike_the_session_before"],
+    ),
     _case("a_space_between_thousands", "candidates", "nb_candidats_g", "1 234", 1234),
     _case("a_no_break_space", "candidates", "nb_candidats_g", "1\u202f234", 1234),
     _case("a_per_cent_sign", "success_rate_pct", "taux_de_reussite_g", "86 %", 86.0),

@@ -285,6 +285,19 @@ CASES = distinct(
         lambda record: _north(record, 150),
         warns=True,
     ),
+    Case(
+        name="who_moved_while_all_points_were_off_did_move",
+        concludes="that nothing happened to VALMY",
+        states=lambda: [
+            past(),
+            now(),
+            moved(
+                _everywhere(lambda record: _north(record, 150)), "VALMY", north=-0.009, east=-0.002
+            ),
+        ],
+        expect={CHANGES: [("point_moved", 863.0)]},
+        warns=["changes_of_many_at_once"],
+    ),
     _nothing_moves(
         "all_at_the_town_hall",
         "that 114 collèges have another address",
@@ -305,10 +318,11 @@ CASES = distinct(
                 "select count(uai) from marts.dim_college where is_open": [(114,)],
                 "select count(college_id) from marts.fct_college_result": [(226,)],
             },
+            warns=warns,
         )
-        for name, change in (
-            ("missing_in", {"longitude": None, "latitude": None, "position": None}),
-            ("exchanged_in", _exchanged),
+        for name, change, warns in (
+            ("missing_in", {"longitude": None, "latitude": None, "position": None}, []),
+            ("exchanged_in", _exchanged, ["values_left_out"]),
         )
     ),
     Case(

@@ -1,12 +1,16 @@
 {#- A position outside the mainland of France is none: longitude and latitude exchanged, say. -#}
-{%- set longitude = in_range(
-    'coalesce(' ~ json_number('payload', 'longitude') ~ ', '
-    ~ json_number('payload', 'position.lon') ~ ')', [-6, 10]
-) -%}
-{%- set latitude = in_range(
-    'coalesce(' ~ json_number('payload', 'latitude') ~ ', '
-    ~ json_number('payload', 'position.lat') ~ ')', [41, 52]
-) -%}
+{%- set longitude -%}
+    coalesce(
+            {{ in_range(json_number('payload', 'longitude'), [-6, 10]) }},
+            {{ in_range(json_number('payload', 'position.lon'), [-6, 10]) }}
+        )
+{%- endset -%}
+{%- set latitude -%}
+    coalesce(
+            {{ in_range(json_number('payload', 'latitude'), [41, 52]) }},
+            {{ in_range(json_number('payload', 'position.lat'), [41, 52]) }}
+        )
+{%- endset -%}
 
 with
 
@@ -31,6 +35,7 @@ positions as (
     select
         record_key,
         run_sequence,
+        {{ normalise_address(json_text('payload', 'adresse_uai')) }} as address_key,
         {{ longitude }} as longitude,
         {{ latitude }} as latitude
     from source
@@ -38,7 +43,7 @@ positions as (
 
 ),
 
--- An establishment does not lose its place because its entry does.
+-- An establishment does not lose its place because its entry does, unless its address changed.
 last_positions as (
 
     select *
@@ -109,8 +114,8 @@ final as (
         typed.opened_on,
         {{ unread_values('typed.payload', {
             'typed.is_public': 'secteur_public_prive_libe',
-            'typed.longitude': 'longitude',
-            'typed.latitude': 'latitude',
+            'typed.longitude': ['longitude', 'position.lon'],
+            'typed.latitude': ['latitude', 'position.lat'],
             'typed.opened_on': 'date_ouverture',
         }) | indent(8) }} as unread_values,
         typed.is_withdrawn,
@@ -118,7 +123,12 @@ final as (
         typed.withdrawn_at
     from typed
     left join last_positions
-        on typed.record_key = last_positions.record_key
+        on
+            typed.record_key = last_positions.record_key
+            and (
+                typed.run_sequence = last_positions.run_sequence
+                or {{ normalise_address('typed.address') }} = last_positions.address_key
+            )
 
 )
 

@@ -15,10 +15,11 @@ examples as (
         ('12 D''ALESIA', 12, 'D ALESIA'),
         ('12, rue Clovis, 75005 Paris', 12, 'RUE CLOVIS'),
         ('12 RUE CLOVIS 75005 PARIS CEDEX 05', 12, 'RUE CLOVIS'),
-        ('rue Clovis, 12', null, 'RUE CLOVIS'),
-        ('N° 12 rue Clovis', null, 'RUE CLOVIS'),
+        ('rue Clovis, 12', 12, 'RUE CLOVIS'),
+        ('N° 12 rue Clovis', 12, 'RUE CLOVIS'),
         ('3 RUE DE PARIS', 3, 'RUE DE PARIS'),
         ('Non renseignée', null, null),
+        ('Adresse non renseignée', null, null),
         ('N.C.', null, null),
         (null, null, null)
     ) as examples (address, house_number, street)
