@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,9 +17,9 @@ import duckdb
 import pytest
 
 from ingestion.registry import registry
-from ingestion.settings import PROJECT_DIR
 from tests.faults.conftest import COLLEGES, FEW, Jobs, Store
 from tests.faults.test_kill import middle
+from tests.programs import programs
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -81,17 +80,14 @@ def test_raw_is_damaged(
     dbt = tmp_path / "dbt"
 
     def colleges(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ingestion.cli", *words],
-            cwd=PROJECT_DIR, capture_output=True, text=True, timeout=600, check=False,
-            env=os.environ | {
-                "COLLEGES_HOME": str(store.home),
-                "COLLEGES_TARGET": "duckdb",
-                "MONGODB_URI": store.uri,
-                "DBT_TARGET_PATH": str(dbt / "target"),
-                "DBT_LOG_PATH": str(dbt / "logs"),
-            },
-        )  # fmt: skip
+        environ = os.environ | {
+            "COLLEGES_HOME": str(store.home),
+            "COLLEGES_TARGET": "duckdb",
+            "MONGODB_URI": store.uri,
+            "DBT_TARGET_PATH": str(dbt / "target"),
+            "DBT_LOG_PATH": str(dbt / "logs"),
+        }
+        return programs.run(["-m", "ingestion.cli", *words], environ, timeout_s=600)
 
     run = ("run", "--portal", str(states[0]))
     failed = colleges(*run)

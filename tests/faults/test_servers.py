@@ -8,7 +8,6 @@ import platform
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,10 +20,11 @@ import pytest
 
 from ingestion.lock import Lease
 from ingestion.mongodb import connect
-from ingestion.settings import PROJECT_DIR, Settings
+from ingestion.settings import Settings
 from sandbox.mongod import embedded
 from tests.browser import absent
 from tests.faults.conftest import COLLEGES, FEW, Jobs, Store, rewritten, spread
+from tests.programs import programs
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -261,11 +261,7 @@ def test_two_runs_at_once(jobs: Jobs, make_store: Callable[[], Store], states: l
     environment = os.environ | {"COLLEGES_HOME": str(store.home), "MONGODB_URI": store.uri}
 
     def second() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ingestion.cli", "load"],
-            cwd=PROJECT_DIR, env=environment, capture_output=True, text=True, check=False,
-            timeout=120,
-        )  # fmt: skip
+        return programs.run(["-m", "ingestion.cli", "load"], environment, timeout_s=120)
 
     settings = Settings(home=store.home, target="duckdb", mongodb_uri=store.uri)
     with connect(settings) as database, Lease(database, "the first"):

@@ -18,6 +18,7 @@ import pytest
 from ingestion.errors import WarehouseError
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
+from tests.programs import programs
 from tests.snowflake.conftest import Fake, write_key
 
 pytestmark = pytest.mark.timeout(180)
@@ -29,15 +30,8 @@ CANARY = "c4nary-in-the-key"
 def _colleges(home: Path, environ: dict[str, str], *arguments: str) -> tuple[int, str, float]:
     """Exit code, output and seconds of a command."""
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "ingestion.cli", *arguments],
-        cwd=PROJECT_DIR,
-        env=os.environ | environ | {"COLLEGES_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    environ = os.environ | environ | {"COLLEGES_HOME": str(home)}
+    done = programs.run(["-m", "ingestion.cli", *arguments], environ, timeout_s=120)
     return done.returncode, done.stdout + done.stderr, time.monotonic() - started
 
 
