@@ -29,6 +29,7 @@ from ingestion.errors import CollegesError, ReconciliationError, SettingsError
 from ingestion.settings import PROJECT_DIR, Settings
 from ingestion.warehouse import open_warehouse
 from tests.marts import build_marts
+from tests.programs import programs
 from tests.snowflake.compare import differences, read_tables
 
 COMMAND_TIMEOUT_S = 1800
@@ -74,15 +75,8 @@ class TwoWarehouses:
             **environ,
         }
         environment.pop("MONGODB_URI", None)
-        return subprocess.run(
-            [sys.executable, "-m", module, *map(str, arguments)],
-            cwd=PROJECT_DIR,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-        )
+        words = ["-m", module, *map(str, arguments)]
+        return programs.run(words, environment, timeout_s=COMMAND_TIMEOUT_S)
 
     def build_duckdb(self) -> None:
         """Load the DuckDB file from the same MongoDB and make the marts in it."""

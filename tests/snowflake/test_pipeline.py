@@ -1,9 +1,9 @@
 """The whole pipeline on Snowflake, as far as a fake account shows it, held against DuckDB.
 
-Real processes throughout: command line, dlt, dbt-snowflake and the connector, on the synthetic
-sample, which has an edit, a withdrawal and a change of every kind. The recorded states go the same
-way in test_check.py. Everything is built once, and the tests look at what was kept of it. The data
-tests run in the last build.
+A process a command (tests/programs.py): command line, dlt, dbt-snowflake and the connector, on the
+synthetic sample, which has an edit, a withdrawal and a change of every kind. The recorded states go
+the same way in test_check.py. Everything is built once, and the tests look at what was kept of it.
+The data tests run in the last build.
 """
 
 from __future__ import annotations
