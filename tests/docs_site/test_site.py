@@ -460,7 +460,7 @@ def test_known_issues_stand_with_the_marts_they_touch(site: Site) -> None:
         ("fct_college_change", "The city respells addresses from one year to the next."),
     ):
         assert fact in {each.fact for each in touching[name]}
-    assert all(len(found) < 15 for found in touching.values())
+    assert all(len(found) < 20 for found in touching.values())
 
 
 def test_the_build_keeps_its_results(site: Site) -> None:
