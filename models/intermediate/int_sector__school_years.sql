@@ -69,15 +69,26 @@ described as (
 ),
 
 -- Addresses tell where no other sector of the school year has the same: a place holder has many.
-addressed as (
+keys as (
 
     select
-        *,
-        case
-            when count(*) over (partition by school_year_start, addresses_key) = 2
-                then addresses_key
-        end as own_addresses_key
+        sector_key,
+        school_year_start,
+        is_withdrawn,
+        withdrawn_at,
+        'names ' || names_key as successor_key
     from described
+
+    union all
+
+    select
+        sector_key,
+        school_year_start,
+        is_withdrawn,
+        withdrawn_at,
+        'addresses ' || addresses_key as successor_key
+    from described
+    qualify count(*) over (partition by school_year_start, addresses_key) = 2
 
 ),
 
@@ -86,28 +97,14 @@ addressed as (
 -- successor may be missing by mistake.
 successors as (
 
-    select
+    select distinct
         gone.sector_key,
         gone.school_year_start
-    from described as gone
-    inner join described as present
+    from keys as gone
+    inner join keys as present
         on
             gone.school_year_start = present.school_year_start
-            and gone.names_key = present.names_key
-    where
-        gone.is_withdrawn
-        and (not present.is_withdrawn or gone.withdrawn_at < present.withdrawn_at)
-
-    union distinct
-
-    select
-        gone.sector_key,
-        gone.school_year_start
-    from addressed as gone
-    inner join addressed as present
-        on
-            gone.school_year_start = present.school_year_start
-            and gone.own_addresses_key = present.own_addresses_key
+            and gone.successor_key = present.successor_key
     where
         gone.is_withdrawn
         and (not present.is_withdrawn or gone.withdrawn_at < present.withdrawn_at)

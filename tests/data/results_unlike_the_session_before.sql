@@ -7,31 +7,25 @@
 
 with
 
-sessions as (
+measures as (
 
+    {% for measure in ['success_rate_pct', 'written_mark', 'candidates'] -%}
     select
         college_id,
         school_year,
         record_key,
-        candidates,
-        success_rate_pct,
-        written_mark,
-        lag(candidates) over (partition by college_id order by session) as candidates_before,
-        lag(success_rate_pct) over (partition by college_id order by session) as rate_before,
-        lag(written_mark) over (partition by college_id order by session) as mark_before
+        '{{ measure }}' as measure,
+        cast({{ measure }} as double) as published_value
     from {{ ref('int_result__exam_sessions') }}
     where college_id is not null and not is_retracted
-
-),
-
-positions as (
-
+    union all
+    {% endfor -%}
     select
         college_id,
         school_year,
         record_key,
-        ips,
-        lag(ips) over (partition by college_id order by school_year) as ips_before
+        'ips' as measure,
+        ips as published_value
     from {{ ref('int_result__social_positions') }}
     where college_id is not null and not is_retracted
 
@@ -40,46 +34,11 @@ positions as (
 compared as (
 
     select
-        college_id,
-        school_year,
-        record_key,
-        'success_rate_pct' as measure,
-        rate_before as value_before,
-        success_rate_pct as published_value,
-        abs(success_rate_pct - rate_before) > 35 as is_unlike
-    from sessions
-    union all
-    select
-        college_id,
-        school_year,
-        record_key,
-        'written_mark' as measure,
-        mark_before as value_before,
-        written_mark as published_value,
-        abs(written_mark - mark_before) > 6 as is_unlike
-    from sessions
-    union all
-    select
-        college_id,
-        school_year,
-        record_key,
-        'candidates' as measure,
-        candidates_before as value_before,
-        candidates as published_value,
-        greatest(candidates, candidates_before)
-        > 3 * greatest(least(candidates, candidates_before), {{ var('small_sample_below') }})
-            as is_unlike
-    from sessions
-    union all
-    select
-        college_id,
-        school_year,
-        record_key,
-        'ips' as measure,
-        ips_before as value_before,
-        ips as published_value,
-        abs(ips - ips_before) > 25 as is_unlike
-    from positions
+        *,
+        lag(published_value) over (
+            partition by college_id, measure order by school_year
+        ) as value_before
+    from measures
 
 )
 
@@ -91,4 +50,16 @@ select
     value_before,
     published_value
 from compared
-where is_unlike and value_before is not null
+where
+    case measure
+        when 'success_rate_pct' then abs(published_value - value_before) > 35
+        when 'written_mark' then abs(published_value - value_before) > 6
+        when 'ips' then abs(published_value - value_before) > 25
+        when 'candidates'
+            then
+                greatest(published_value, value_before)
+                > 3 * greatest(
+                    least(published_value, value_before), {{ var('small_sample_below') }}
+                )
+    end
+    and value_before is not null

@@ -780,7 +780,7 @@ RULES: tuple[Rule, ...] = (
         8,
         "an index unlike the one before is told",
         "results_unlike_the_session_before",
-        r"abs\(ips - ips_before\) > 25",
+        r"abs\(published_value - value_before\) > 25\b",
         "false",
         "an_index_unlike_the_one_before_is_told",
     ),

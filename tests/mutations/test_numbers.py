@@ -15,6 +15,11 @@ def _result(**fields: Any) -> State:
     return synthetic("2026-10").edit(IVAC, {"uai": UAI, "session": "2025"}, fields)
 
 
+def _position(ips: str) -> State:
+    match = {"uai": UAI, "rentree_scolaire": "2025-2026"}
+    return synthetic("2026-10").edit(IPS_2023, match, {"ips": ips})
+
+
 def _reads(column: str, expected: Any) -> dict[str, list[tuple[Any, ...]]]:
     return {
         f"select {column} from marts.fct_college_result where uai = '{UAI}' and session = 2025": [
@@ -63,11 +68,7 @@ CASES = distinct(
     Case(
         name="an_index_unlike_the_one_before_is_told",
         concludes="that the pupils of a collège are other pupils",
-        states=lambda: [
-            synthetic("2026-10").edit(
-                IPS_2023, {"uai": UAI, "rentree_scolaire": "2025-2026"}, {"ips": "50.1"}
-            )
-        ],
+        states=lambda: [_position("50.1")],
         warns=["results_unlike_the_session_before"],
     ),
     _case("a_space_between_thousands", "candidates", "nb_candidats_g", "1 234", 1234),
@@ -91,11 +92,7 @@ CASES = distinct(
     Case(
         name="an_index_with_a_footnote",
         concludes="that the ministry withheld the index",
-        states=lambda: [
-            synthetic("2026-10").edit(
-                IPS_2023, {"uai": UAI, "rentree_scolaire": "2025-2026"}, {"ips": "118.4*"}
-            )
-        ],
+        states=lambda: [_position("118.4*")],
         expect={
             "select ips from marts.fct_college_social_position"
             f" where uai = '{UAI}' and school_year = '2025-2026'": [(118.4,)]
@@ -105,11 +102,7 @@ CASES = distinct(
     Case(
         name="an_index_above_150_is_counted",
         concludes="that the ministry withheld the index",
-        states=lambda: [
-            synthetic("2026-10").edit(
-                IPS_2023, {"uai": UAI, "rentree_scolaire": "2025-2026"}, {"ips": ">150"}
-            )
-        ],
+        states=lambda: [_position(">150")],
         warns=["values_left_out"],
     ),
 )

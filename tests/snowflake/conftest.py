@@ -23,8 +23,7 @@ from ingestion.settings import PROJECT_DIR
 ACCOUNT = "TESTORG-FAKE"
 USER = "COLLEGES_PIPELINE"
 WITHOUT_TESTS = {"DBT_RESOURCE_TYPES": "model snapshot seed"}
-"""Makes `colleges run` build tables alone. The data tests run once on the fake account, in the last
-build of test_pipeline.py, and on the recorded states on DuckDB, whose tables are compared."""
+"""Makes `colleges run` build tables alone, in the builds of test_pipeline.py but for the last."""
 
 
 @dataclass(frozen=True)

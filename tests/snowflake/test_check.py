@@ -1,5 +1,4 @@
-"""`make snowflake-check` itself: the whole of it but for dbt's data tests, what it refuses, and
-that it cleans up."""
+"""`make snowflake-check` itself: the whole of it, what it refuses, and that it cleans up."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import pytest
 from ingestion.errors import ReconciliationError, SettingsError
 from ingestion.settings import PROJECT_DIR
 from tests.snowflake.check import TwoWarehouses, check, succeed
-from tests.snowflake.conftest import WITHOUT_TESTS, Fake
+from tests.snowflake.conftest import Fake
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -51,7 +50,7 @@ def test_the_whole_check(fake: Fake, tmp_path: Path) -> None:
             fake.control(empty_log=True)
 
     # Built once: a build after each state is the story of test_pipeline.py.
-    environ = fake.environ | WITHOUT_TESTS | {"SNOWFLAKE_CHECK_DATABASE": fake.database}
+    environ = fake.environ | {"SNOWFLAKE_CHECK_DATABASE": fake.database}
     check(states, environ, say, builds_each=False)
 
     named = ", ".join(map(str, states))
