@@ -4,8 +4,9 @@
     after a comma, behind it. Null where the words say that there is no address.
 #}
 {% macro address_street(address) -%}
+    {%- set number_or_town_behind = ', *([0-9]{1,4}|[Pp](aris|ARIS)( [^,]*)?) *$' -%}
     {%- set bare = replace_pattern(address, '[(].*$', '') -%}
-    {%- set bare = without_town(normalise_text(replace_pattern(bare, ', *[0-9]{1,4} *$', ''))) -%}
+    {%- set bare = without_town(normalise_text(replace_pattern(bare, number_or_town_behind, ''))) -%}
     {%- set bare = replace_pattern(
         bare, '^((N|NO|NUMERO) )?[0-9]+( [0-9]+)*( ?(BIS|TER|QUATER|[A-C]))? ', ''
     ) -%}

@@ -143,30 +143,15 @@ counted as (
 
 ),
 
-compared as (
-
-    select
-        *,
-        max(establishments) over (
-            partition by source_name
-            order by school_year_start rows between unbounded preceding and 1 preceding
-        ) as establishments_before,
-        max(establishments) over (partition by source_name) as establishments_ever
-    from counted
-
-),
-
--- By the shares that make a school year of the city's whole.
 final as (
 
     select
         source_name,
         school_year_start,
         establishments,
-        establishments >= {{ var('school_year_floor') }} * coalesce(establishments_before, 0)
-        and establishments >= {{ var('school_year_floor_of_all') }} * establishments_ever
+        {{ is_whole('establishments', order_by='school_year_start', partition_by='source_name') }}
             as is_whole
-    from compared
+    from counted
 
 )
 

@@ -103,26 +103,13 @@ counted as (
 
 ),
 
-compared as (
-
-    select
-        *,
-        max(colleges_at_most) over (
-            order by school_year_start rows between unbounded preceding and 1 preceding
-        ) as colleges_before,
-        max(colleges_at_most) over () as colleges_ever
-    from counted
-
-),
-
 judged as (
 
     select
         *,
-        colleges_at_most >= {{ var('school_year_floor') }} * coalesce(colleges_before, 0)
-        and colleges_at_most >= {{ var('school_year_floor_of_all') }} * colleges_ever as is_whole,
+        {{ is_whole('colleges_at_most', order_by='school_year_start') }} as is_whole,
         colleges_now >= {{ var('school_year_floor') }} * colleges_at_most as is_on_portal
-    from compared
+    from counted
 
 ),
 

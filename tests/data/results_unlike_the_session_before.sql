@@ -39,6 +39,7 @@ compared as (
             partition by college_id, measure order by school_year
         ) as value_before
     from measures
+    where published_value is not null
 
 )
 

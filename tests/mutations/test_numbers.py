@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from tests.mutations.compiled import Project
@@ -50,12 +51,22 @@ def _lost(name: str, column: str, field: str, written: Any) -> Case:
     )
 
 
-def _slipped(name: str, field: str, written: Any) -> Case:
-    """A number that can be, and is unlike the session before: read as it is, and told."""
+def _slipped(name: str, field: str, *written: Any) -> Case:
+    """A number that can be, and is unlike the session before: read as it is, and told.
+
+    `written`: what the sessions say, 2025 and those before it.
+    """
+
+    def state() -> State:
+        state = synthetic("2026-10")
+        for session, value in zip(count(2025, -1), written, strict=False):
+            state = state.edit(IVAC, {"uai": UAI, "session": str(session)}, {field: value})
+        return state
+
     return Case(
         name=name,
         concludes="that a collège fell apart in a year, and nobody need look",
-        states=lambda: [_result(**{field: written})],
+        states=lambda: [state()],
         warns=["results_unlike_the_session_before"],
         passes=["values_left_out"],
     )
@@ -65,6 +76,11 @@ CASES = distinct(
     _slipped("a_rate_whose_point_slipped_is_told", "taux_de_reussite_g", 8.5),
     _slipped("a_mark_whose_point_slipped_is_told", "note_a_l_ecrit_g", 1.1),
     _slipped("ten_times_the_candidates_are_told", "nb_candidats_g", 960),
+    _slipped(
+        "a_point_that_slipped_after_a_session_without_a_rate_is_told",
+        "taux_de_reussite_g",
+        *(8.5, None),
+    ),
     Case(
         name="an_index_unlike_the_one_before_is_told",
         concludes="that the pupils of a collège are other pupils",

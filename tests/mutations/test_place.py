@@ -219,6 +219,7 @@ CASES = distinct(
         )
         for name, address in (
             ("with_its_town", "199, quai de Valmy, 75010 Paris"),
+            ("with_its_town_and_no_postal_code", "199, quai de Valmy, Paris 10e"),
             ("behind_its_street", "QUAI DE VALMY, 199"),
             ("with_a_sign_before_its_number", "N° 199 QUAI DE VALMY"),
             ("as_not_known", "Non renseignée"),

@@ -15,6 +15,8 @@ examples as (
         ('12 D''ALESIA', 12, 'D ALESIA'),
         ('12, rue Clovis, 75005 Paris', 12, 'RUE CLOVIS'),
         ('12 RUE CLOVIS 75005 PARIS CEDEX 05', 12, 'RUE CLOVIS'),
+        ('12, rue Clovis, Paris', 12, 'RUE CLOVIS'),
+        ('12, RUE CLOVIS, PARIS 5E', 12, 'RUE CLOVIS'),
         ('rue Clovis, 12', 12, 'RUE CLOVIS'),
         ('N° 12 rue Clovis', 12, 'RUE CLOVIS'),
         ('3 RUE DE PARIS', 3, 'RUE DE PARIS'),
