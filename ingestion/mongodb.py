@@ -16,6 +16,7 @@ from ingestion.errors import StoreError, advice
 from ingestion.settings import Settings
 
 DATABASE = "paris_colleges"
+SELECTION_TIMEOUT_MS = 15_000  # a replica set elects a primary in up to 12 s
 
 
 @contextlib.contextmanager
@@ -50,7 +51,7 @@ def _client(uri: str) -> MongoClient[dict[str, Any]]:
             journal=True,
             readPreference="primary",  # what a secondary does not have yet would be written again
             serverMonitoringMode="poll",
-            serverSelectionTimeoutMS=15_000,  # a replica set elects a primary in up to 12 s
+            serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
             connectTimeoutMS=10_000,
             socketTimeoutMS=300_000,  # building an index on a large collection takes longest
         )

@@ -149,7 +149,8 @@ def _wire_load(wire: Tripwire) -> None:
 
 
 def _misbehave(job: dict[str, Any]) -> None:
-    """Let the replay portal do what the job says, and the client wait less for it."""
+    """Let the replay portal do what the job says, and clients wait less: for it, for a dead mongod."""
+    import ingestion.mongodb
     import ingestion.portal
     import sandbox.portal
     from ingestion.portal import PortalClient, Timeouts
@@ -166,6 +167,7 @@ def _misbehave(job: dict[str, Any]) -> None:
         timeouts=Timeouts(read=3, export=6),
         attempts=job.get("attempts", 4),
     )
+    ingestion.mongodb.SELECTION_TIMEOUT_MS = 6_000
 
 
 def _is_live(wanted: bool) -> None:
