@@ -149,7 +149,7 @@ def _wire_load(wire: Tripwire) -> None:
 
 
 def _misbehave(job: dict[str, Any]) -> None:
-    """Let the replay portal do what the job says, and clients wait less: for it, for a dead mongod."""
+    """Let the replay portal do what the job says, and clients wait less for an answer."""
     import ingestion.mongodb
     import ingestion.portal
     import sandbox.portal
