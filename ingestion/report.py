@@ -26,7 +26,7 @@ CHANGES = ("new", "changed", "restored", "withdrawn", "quarantined")
 _SYNTHETIC = "All of this is the synthetic sample: invented, not Paris."
 _BUILT = """\
 Built and tested: staging, snapshots, intermediate, marts. Look at them with
-`make dashboard`, `make docs`, or any DuckDB client; `colleges status` says what is held."""
+`make site`, or any DuckDB client; `colleges status` says what is held."""
 _ANSWERS = {
     "Collèges ever seen, and open in the latest school year held":
         "select count(*), count_if(is_open) from {marts}.dim_college",

@@ -173,8 +173,8 @@ class Store:
             held, offered = ("real", "synthetic") if is_synthetic else ("synthetic", "real")
             raise SettingsError(
                 f"This store holds {held} records and the portal offers {offered} ones: they "
-                "must not meet. Set COLLEGES_HOME (or MONGODB_URI) to another place, or empty "
-                "this one with `make clean`."
+                "must not meet. Set COLLEGES_HOME (or MONGODB_URI) to another place; `make clean` "
+                "removes the sample's."
             )
 
     # -- versions --

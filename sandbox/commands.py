@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from ingestion.portal import PortalClient
 
 STATE = click.Path(exists=True, file_okay=False, path_type=Path)
-_source = click.option("--from", "portal", metavar="PORTAL", help="Its portal, if it is new.")
+_source = click.option(
+    "--from",
+    "portal",
+    metavar="PORTAL",
+    help="Its portal, e.g. opendata_paris, if the registry does not have the dataset yet.",
+)
 _where = click.option("--where", metavar="ODSQL", help="Filter instead of the registry's.")
 _state = click.option("--portal", "state", type=STATE, metavar="DIR", help="A recorded state.")
 
 
 @click.command()
-@click.option("--dataset", "datasets", multiple=True, metavar="ID", help="Default: all known.")
+@click.option(
+    "--dataset", "datasets", multiple=True, metavar="ID", help="Repeatable; default: all known."
+)
 @_source
 @_where
 @_state
@@ -74,8 +81,14 @@ def _client(state: Path | None) -> Iterator[PortalClient]:
 
 @click.command()
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--scale", default=1, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--seed", default=0, show_default=True, type=int)
+@click.option(
+    "--scale",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Number of cities, each about as large as Paris.",
+)
+@click.option("--seed", default=0, show_default=True, help="Another number, other collèges.")
 @click.option(
     "--with-oddities",
     is_flag=True,

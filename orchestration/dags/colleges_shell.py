@@ -153,15 +153,15 @@ def failure(ti: Any, cause: str, *, is_final: bool = False) -> AirflowException:
     return AirflowFailException(cause) if is_final else AirflowException(cause)
 
 
-def make(ti: Any, goal: str, *, target: str) -> None:
-    """Run ``make GOAL`` in the project.
+def make(ti: Any, *words: str, target: str) -> None:
+    """Run ``make WORDS`` in the project.
 
     Raises:
         AirflowException: it failed.
     """
-    code, _, tail = call(["make", "--no-print-directory", goal], target=target)
+    code, _, tail = call(["make", "--no-print-directory", *words], target=target)
     if code:
-        raise failure(ti, f"`make {goal}` failed:\n{tail[-600:]}")
+        raise failure(ti, f"`make {' '.join(words)}` failed:\n{tail[-600:]}")
 
 
 def conclude(
