@@ -20,25 +20,32 @@ places as (
 
 ),
 
-whole as (
+published as (
 
-    select * from {{ ref('int_result__sessions') }}
-    where source_name = 'ivac' and is_whole
+    select * from {{ ref('int_school_year__published') }}
+    where source_name = 'ivac'
 
 ),
 
--- A record that went while its session stayed was taken back; one that went with its session is the
--- past, which portals erase.
+-- A record that went while its session stayed, by the share that makes one whole, was taken back; one
+-- that went with its session is the past, which portals erase, a straggler left behind or not.
 counted as (
 
     select
-        *,
-        is_withdrawn
-        and min(case when is_withdrawn then 1 else 0 end) over (partition by session) = 0
-            as is_retracted,
+        ivac.*,
+        coalesce(
+            ivac.is_withdrawn
+            and sum(
+                case when not ivac.is_withdrawn and coalesce(ivac.is_public, true) then 1 else 0 end
+            ) over (partition by ivac.session)
+            >= {{ var('school_year_floor') }} * published.members,
+            false
+        ) as is_retracted,
         {{ out_of_range(bounds) | indent(8) }} as values_out_of_range
     from ivac
-    where uai is not null and session is not null
+    left join published
+        on ivac.session - 1 = published.school_year_start
+    where ivac.uai is not null and ivac.session is not null
 
 ),
 
@@ -93,10 +100,10 @@ final as (
     select
         with_mentions.record_key,
         with_mentions.uai,
-        case when whole.is_whole then college_links.college_id end as college_id,
-        case when whole.is_whole then college_links.link_method else 'session_not_whole' end
+        case when published.is_whole then college_links.college_id end as college_id,
+        case when published.is_whole then college_links.link_method else 'session_not_whole' end
             as link_method,
-        case when whole.is_whole then places.arrondissement_number end as arrondissement_number,
+        case when published.is_whole then places.arrondissement_number end as arrondissement_number,
         with_mentions.establishment_name,
         with_mentions.is_public,
         with_mentions.session,
@@ -141,8 +148,8 @@ final as (
         on
             college_links.college_id = places.college_id
             and college_links.school_year_start = places.school_year_start
-    left join whole
-        on with_mentions.session - 1 = whole.school_year_start
+    left join published
+        on with_mentions.session - 1 = published.school_year_start
 
 )
 

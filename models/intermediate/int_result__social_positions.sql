@@ -26,10 +26,10 @@ places as (
 
 ),
 
-whole as (
+published as (
 
-    select * from {{ ref('int_result__sessions') }}
-    where source_name = 'ips' and is_whole
+    select * from {{ ref('int_school_year__published') }}
+    where source_name = 'ips'
 
 ),
 
@@ -79,14 +79,24 @@ both_series as (
 counted as (
 
     select
-        *,
-        is_withdrawn
-        and min(case when is_withdrawn then 1 else 0 end) over (
-            partition by series, school_year_start
-        ) = 0 as is_retracted,
+        both_series.*,
+        coalesce(
+            both_series.is_withdrawn
+            and sum(
+                case
+                    when not both_series.is_withdrawn and coalesce(both_series.is_public, true)
+                        then 1
+                    else 0
+                end
+            ) over (partition by both_series.series, both_series.school_year_start)
+            >= {{ var('school_year_floor') }} * published.members,
+            false
+        ) as is_retracted,
         {{ out_of_range(bounds) | indent(8) }} as values_out_of_range
     from both_series
-    where uai is not null and school_year_start is not null
+    left join published
+        on both_series.school_year_start = published.school_year_start
+    where both_series.uai is not null and both_series.school_year_start is not null
 
 ),
 
@@ -132,10 +142,10 @@ final as (
         plausible.record_key,
         plausible.series,
         plausible.uai,
-        case when whole.is_whole then college_links.college_id end as college_id,
-        case when whole.is_whole then college_links.link_method else 'session_not_whole' end
+        case when published.is_whole then college_links.college_id end as college_id,
+        case when published.is_whole then college_links.link_method else 'session_not_whole' end
             as link_method,
-        case when whole.is_whole then places.arrondissement_number end as arrondissement_number,
+        case when published.is_whole then places.arrondissement_number end as arrondissement_number,
         plausible.establishment_name,
         plausible.is_public,
         {{ school_year_name('plausible.school_year_start') }} as school_year,
@@ -161,8 +171,8 @@ final as (
         on
             college_links.college_id = places.college_id
             and college_links.school_year_start = places.school_year_start
-    left join whole
-        on plausible.school_year_start = whole.school_year_start
+    left join published
+        on plausible.school_year_start = published.school_year_start
 
 )
 

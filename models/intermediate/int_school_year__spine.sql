@@ -6,15 +6,10 @@ colleges as (
 
 ),
 
-sectors as (
+published as (
 
-    select * from {{ ref('stg_opendata_paris__sectors') }}
-
-),
-
-sessions as (
-
-    select * from {{ ref('int_result__sessions') }}
+    select * from {{ ref('int_school_year__published') }}
+    where is_whole
 
 ),
 
@@ -29,12 +24,7 @@ school_year_starts as (
     select school_year_start from colleges
     where is_whole or (colleges_now > 0 and held_number > 0)
     union all
-    select first_school_year_start as school_year_start from sectors
-    union all
-    select last_school_year_start as school_year_start from sectors
-    union all
-    select school_year_start from sessions
-    where is_whole
+    select school_year_start from published
 
 ),
 

@@ -8,9 +8,10 @@ sectors as (
 
 ),
 
-spine as (
+whole as (
 
-    select * from {{ ref('int_school_year__spine') }}
+    select * from {{ ref('int_school_year__published') }}
+    where source_name = 'sectors' and is_whole
 
 ),
 
@@ -18,13 +19,13 @@ expanded as (
 
     select
         sectors.*,
-        spine.school_year_start,
-        spine.school_year,
+        whole.school_year_start,
+        {{ school_year_name('whole.school_year_start') }} as school_year,
         {{ normalise_name('sectors.sector_name') }} as sector_key
     from sectors
-    inner join spine
+    inner join whole
         on
-            spine.school_year_start
+            whole.school_year_start
             between sectors.first_school_year_start and sectors.last_school_year_start
 
 ),

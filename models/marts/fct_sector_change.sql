@@ -24,6 +24,25 @@ totals as (
 
 ),
 
+-- A range whose key is written otherwise (with a postal code, say) goes and comes in one run.
+rewritten as (
+
+    select
+        removed.record_key as removed_key,
+        added.record_key as added_key
+    from ranges as removed
+    inner join ranges as added
+        on
+            removed.withdrawn_at = added.first_extracted_at
+            and removed.insee_code = added.insee_code
+            and removed.street_key = added.street_key
+            and removed.parity = added.parity
+            and removed.number_from = added.number_from
+            and removed.number_to = added.number_to
+            and removed.college_id = added.college_id
+
+),
+
 -- Ranges carry no school year. What is new from July on is of the year that begins in summer.
 range_changes as (
 
@@ -44,6 +63,9 @@ range_changes as (
             and removed.number_from <= added.number_to
             and removed.number_to >= added.number_from
             and removed.college_id <> added.college_id
+    where
+        removed.record_key not in (select rewritten.removed_key from rewritten)
+        and added.record_key not in (select rewritten.added_key from rewritten)
 
 ),
 

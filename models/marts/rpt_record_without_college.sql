@@ -30,6 +30,19 @@ sector_colleges as (
 
 ),
 
+sector_records as (
+
+    select * from {{ ref('stg_opendata_paris__sectors') }}
+
+),
+
+whole_sector_years as (
+
+    select * from {{ ref('int_school_year__published') }}
+    where source_name = 'sectors' and is_whole
+
+),
+
 results_and_positions as (
 
     select
@@ -104,11 +117,33 @@ unplaced_sector_colleges as (
 
 ),
 
+sectors_without_school_year as (
+
+    select
+        'secteurs-scolaires-colleges' as dataset,
+        sector_records.record_key,
+        {{ school_year_name('sector_records.first_school_year_start') }} as school_year,
+        cast(null as varchar) as uai,
+        sector_records.college_name_1 as college_name,
+        case
+            when sector_records.first_school_year_start is null then 'unknown_label'
+            else 'school_year_not_whole'
+        end as reason,
+        sector_records.is_withdrawn
+    from sector_records
+    left join whole_sector_years
+        on sector_records.first_school_year_start = whole_sector_years.school_year_start
+    where whole_sector_years.school_year_start is null
+
+),
+
 final as (
 
     select * from unplaced_results
     union all
     select * from unplaced_sector_colleges
+    union all
+    select * from sectors_without_school_year
 
 )
 

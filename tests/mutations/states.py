@@ -29,6 +29,7 @@ DIRECTORY = "fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-d
 IVAC = "fr-en-indicateurs-valeur-ajoutee-colleges"
 IPS_2022 = "fr-en-ips-colleges-ap2022"
 IPS_2023 = "fr-en-ips-colleges-ap2023"
+STREET_RANGES = "fr-en-carte-scolaire-colleges-publics"
 
 Record = Mapping[str, Any]
 Match = Mapping[str, Any] | Callable[[Record], bool]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, IVAC, SECTORS, Record, State, synthetic
+from tests.mutations.states import COLLEGES, IVAC, SECTORS, STREET_RANGES, Record, State, synthetic
 
 EDITS = "select edit_type, count(*) from marts.fct_portal_edit group by 1 order by 1"
 
@@ -32,6 +32,12 @@ def _college_before_sectors() -> State:
     return _start().edit(SECTORS, lambda record: True, change).at("2026-10-13")
 
 
+def _two_on_one_side() -> State:
+    """The even numbers of a street led to two collèges, as happens among 12,000 real ranges."""
+    match = {"type_et_libelle": "RUE BLANCHE FERVELOT", "n_de_voie_fin": 24}
+    return _start().edit(STREET_RANGES, match, {"n_de_voie_fin": 9999})
+
+
 def _dates() -> State:
     return (
         _start()
@@ -46,6 +52,19 @@ CASES = distinct(
         concludes="that the portal withdrew every record",
         states=lambda: [_start(), _slashes()],
         expect={EDITS: []},
+    ),
+    Case(
+        name="street_ranges_with_a_postal_code_more_are_no_sector_change",
+        concludes="that hundreds of streets were given to another collège",
+        states=lambda: [
+            _two_on_one_side(),
+            _two_on_one_side()
+            .edit(STREET_RANGES, lambda record: True, {"code_postal": "75000"})
+            .at("2026-10-13"),
+        ],
+        expect={
+            "select coalesce(sum(street_ranges), 0) from marts.fct_sector_change": [(0,)],
+        },
     ),
     Case(
         name="college_before_every_sector_is_no_withdrawal",

@@ -96,6 +96,19 @@ def _mistyped(label: str, reason: str) -> Case:
     )
 
 
+UNPLACED_SECTORS = (
+    "select reason, count(*) from marts.rpt_record_without_college"
+    " where reason in ('unknown_label', 'school_year_not_whole') group by 1"
+)
+
+
+def _sectors_of_next_year(number: int, label: str) -> State:
+    """The first sectors of the latest year once more, under another school year."""
+    of_this_year = [r for r in now().records[SECTORS] if r["annee_scol"] == THIS_YEAR]
+    copies = [{**record, "annee_scol": label} for record in of_this_year[:number]]
+    return now().adding(SECTORS, *copies).at("2024-11-19")
+
+
 CASES = distinct(
     Case(
         name="other_ways_of_writing_a_year_change_nothing",
@@ -200,6 +213,26 @@ CASES = distinct(
             ),
         ],
         expect={"select max(school_year) from marts.dim_school_year": [(THIS_YEAR,)]},
+    ),
+    Case(
+        name="three_early_sectors_are_no_outlines",
+        concludes="that no address of Paris has an outline any more",
+        states=lambda: [past(), now(), _sectors_of_next_year(3, NEXT_YEAR)],
+        expect={
+            "select max(school_year) from marts.fct_sector_school_year": [(THIS_YEAR,)],
+            UNPLACED_SECTORS: [("school_year_not_whole", 3)],
+        },
+        warns=["sector_colleges_not_found"],
+    ),
+    Case(
+        name="sectors_under_a_label_that_cannot_be_read_are_listed",
+        concludes="that the city published no sectors of the new year",
+        states=lambda: [past(), now(), _sectors_of_next_year(110, f"{NEXT_YEAR} (provisoire)")],
+        expect={
+            "select max(school_year) from marts.fct_sector_school_year": [(THIS_YEAR,)],
+            UNPLACED_SECTORS: [("unknown_label", 110)],
+        },
+        warns=["sector_colleges_not_found"],
     ),
     _no_session_yet(
         "three_early_results_are_no_session",

@@ -63,6 +63,36 @@ CASES = distinct(
         },
     ),
     Case(
+        name="one_result_left_of_an_erased_session_is_not_the_session",
+        concludes="that one collège sat the exam in 2022, and 112 results were taken back",
+        states=lambda: [
+            synthetic("2026-10"),
+            synthetic("2026-10")
+            .without(IVAC, lambda r: r["session"] == "2022" and r["uai"] != "0759056L")
+            .at("2026-10-13"),
+        ],
+        expect={
+            "select result_college_count from marts.agg_school_year"
+            " where school_year = '2021-2022'": [(113,)]
+        },
+    ),
+    Case(
+        name="one_index_left_of_an_erased_rentree_is_not_the_rentree",
+        concludes="that the index of one collège is the city's",
+        states=lambda: [
+            synthetic("2026-10"),
+            synthetic("2026-10")
+            .without(
+                IPS_2023,
+                lambda r: r["rentree_scolaire"] == "2025-2026" and r["uai"] != "0759056L",
+            )
+            .at("2026-10-13"),
+        ],
+        expect={
+            "select count(*) from marts.fct_college_social_position where is_retracted": [(0,)]
+        },
+    ),
+    Case(
         name="an_index_taken_back_leaves_the_mean",
         concludes="that an index still counts which the ministry took back",
         states=lambda: [

@@ -18,6 +18,21 @@ ips_ap2023 as (
 
 ),
 
+sectors as (
+
+    select
+        *,
+        {{ normalise_name('sector_name') }} as sector_key
+    from {{ ref('stg_opendata_paris__sectors') }}
+
+),
+
+bounds as (
+
+    select * from {{ ref('int_school_year__bounds') }}
+
+),
+
 versions as (
 
     select * from {{ ref('stg_record_versions') }}
@@ -25,12 +40,13 @@ versions as (
         dataset in (
             'fr-en-indicateurs-valeur-ajoutee-colleges',
             'fr-en-ips-colleges-ap2022',
-            'fr-en-ips-colleges-ap2023'
+            'fr-en-ips-colleges-ap2023',
+            'secteurs-scolaires-colleges'
         )
 
 ),
 
-published as (
+results as (
 
     select
         'ivac' as source_name,
@@ -67,21 +83,45 @@ published as (
 
 private as (
 
-    select distinct uai from published
+    select distinct uai from results
     where not is_public
 
 ),
 
--- A record that does not say is of a public establishment, unless another calls it private.
-public as (
+-- A result that does not say is of a public establishment, unless another calls it private.
+published as (
 
-    select published.*
-    from published
+    select
+        results.source_name,
+        results.dataset,
+        results.record_key,
+        results.school_year_start,
+        results.uai as member
+    from results
     left join private
-        on published.uai = private.uai
-    where
-        published.school_year_start is not null
-        and coalesce(published.is_public, private.uai is null)
+        on results.uai = private.uai
+    where coalesce(results.is_public, private.uai is null)
+
+    union all
+
+    select
+        'sectors' as source_name,
+        'secteurs-scolaires-colleges' as dataset,
+        record_key,
+        first_school_year_start as school_year_start,
+        sector_key as member
+    from sectors
+
+    union all
+
+    select
+        'sectors' as source_name,
+        'secteurs-scolaires-colleges' as dataset,
+        record_key,
+        last_school_year_start as school_year_start,
+        sector_key as member
+    from sectors
+    where last_school_year_start > first_school_year_start
 
 ),
 
@@ -111,15 +151,15 @@ runs as (
 after_each_run as (
 
     select
-        public.source_name,
-        public.school_year_start,
+        published.source_name,
+        published.school_year_start,
         runs.run_sequence,
-        count(distinct public.uai) as establishments
-    from public
+        count(distinct published.member) as members
+    from published
     inner join presences
         on
-            public.dataset = presences.dataset
-            and public.record_key = presences.record_key
+            published.dataset = presences.dataset
+            and published.record_key = presences.record_key
             and not presences.is_withdrawn
     inner join runs
         on
@@ -128,7 +168,8 @@ after_each_run as (
                 presences.until_run_sequence is null
                 or presences.until_run_sequence > runs.run_sequence
             )
-    group by public.source_name, public.school_year_start, runs.run_sequence
+    where published.school_year_start is not null
+    group by published.source_name, published.school_year_start, runs.run_sequence
 
 ),
 
@@ -137,21 +178,36 @@ counted as (
     select
         source_name,
         school_year_start,
-        max(establishments) as establishments
+        max(members) as members
     from after_each_run
     group by source_name, school_year_start
 
 ),
 
+judged as (
+
+    select
+        *,
+        {{ is_whole('members', order_by='school_year_start', partition_by='source_name') }}
+            as is_whole
+    from counted
+
+),
+
+-- By the shares that make a school year of the city's whole, in a year that can be true.
 final as (
 
     select
-        source_name,
-        school_year_start,
-        establishments,
-        {{ is_whole('establishments', order_by='school_year_start', partition_by='source_name') }}
+        judged.source_name,
+        judged.school_year_start,
+        judged.members,
+        judged.is_whole
+        and judged.school_year_start >= bounds.first_start
+        -- without the city's datasets there is no last one
+        and judged.school_year_start <= coalesce(bounds.last_start, judged.school_year_start)
             as is_whole
-    from counted
+    from judged
+    cross join bounds
 
 )
 
