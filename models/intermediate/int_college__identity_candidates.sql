@@ -21,15 +21,15 @@ identity_uais as (
 
 ),
 
--- a collège that did not move stands here once, not once a school year
+-- to the metre, so that a collège that did not move stands here once, not once a school year
 places as (
 
     select distinct
         identity_key,
         spelling,
         address_key,
-        round(longitude, 4) as longitude,
-        round(latitude, 4) as latitude,
+        round(longitude, 5) as longitude,
+        round(latitude, 5) as latitude,
         {{ cell_x('longitude', similar_name_within_m) }} as cell_x,
         {{ cell_y('latitude', similar_name_within_m) }} as cell_y
     from records
