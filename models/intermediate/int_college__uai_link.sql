@@ -8,7 +8,7 @@ verdicts as (
 
 establishments as (
 
-    select * from {{ ref('stg_education_nationale__establishments') }}
+    select * from {{ ref('int_establishment__directory') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 establishments as (
 
-    select * from {{ ref('stg_education_nationale__establishments') }}
+    select * from {{ ref('int_establishment__directory') }}
 
 ),
 

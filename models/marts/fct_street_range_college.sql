@@ -49,7 +49,7 @@ final as (
     inner join validity
         on ranges.record_key = validity.record_key
     left join colleges
-        on upper(ranges.uai) = colleges.uai
+        on ranges.uai = colleges.uai
     left join arrondissements
         on ranges.insee_code = arrondissements.insee_code
 

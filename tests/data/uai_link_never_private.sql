@@ -9,7 +9,7 @@ uai_links as (
 
 establishments as (
 
-    select * from {{ ref('stg_education_nationale__establishments') }}
+    select * from {{ ref('int_establishment__directory') }}
 
 )
 

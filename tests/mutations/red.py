@@ -445,6 +445,22 @@ RULES: tuple[Rule, ...] = (
         r"\1 as uai",
         "uai_in_small_letters_are_the_same",
     ),
+    _rule(
+        4,
+        "nor is an entry of the directory under one another",
+        "stg_education_nationale__establishments",
+        r"upper\((.{0,80}?'\$\.numero_uai'.{0,20}?)\) as uai",
+        r"\1 as uai",
+        "an_entry_with_its_uai_in_small_letters_is_the_same",
+    ),
+    _rule(
+        4,
+        "and it is one establishment",
+        "int_establishment__directory",
+        r"qualify\s+row_number.*?= 1",
+        "",
+        "an_entry_with_its_uai_in_small_letters_is_the_same",
+    ),
     Rule(
         4,
         "a record that says private is no public collège's",

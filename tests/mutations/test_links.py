@@ -250,6 +250,26 @@ CASES = distinct(
         },
     ),
     Case(
+        name="an_entry_with_its_uai_in_small_letters_is_the_same",
+        concludes=f"that {A} has another UAI, and its results and streets are nobody's",
+        states=lambda: [
+            _start(),
+            _start()
+            .edit(DIRECTORY, {"numero_uai": A_UAI}, {"numero_uai": A_UAI.lower()})
+            .at("2026-10-13"),
+        ],
+        expect={
+            f"select uai, is_open from marts.dim_college where college_name = '{A}'": [
+                (A_UAI, True)
+            ],
+            SESSIONS.format(A): ALL,
+            NAMES_OF.format(A_UAI): [(A,)],
+            "select count(*), count(uai) from marts.dim_college": [(114, 114)],
+            f"select count(*) from marts.rpt_uai_link_review where uai = '{A_UAI.lower()}'": [(0,)],
+        },
+        passes=["unique_int_establishment__directory_uai"],
+    ),
+    Case(
         # Fewer entries than its floor, and the pull would have withdrawn none.
         name="a_fifth_of_the_directory_gone_takes_no_link_away",
         concludes="that a fifth of the collèges have no results",

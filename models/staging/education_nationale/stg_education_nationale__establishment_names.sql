@@ -15,7 +15,7 @@ typed as (
     select
         record_key,
         run_sequence,
-        {{ json_text('payload', 'numero_uai') }} as uai,
+        upper({{ json_text('payload', 'numero_uai') }}) as uai,
         {{ json_text('payload', 'appellation_officielle') }} as official_name,
         {{ json_text('payload', 'patronyme_uai') }} as patronym,
         {{ json_code('payload', 'code_commune') }} as insee_code

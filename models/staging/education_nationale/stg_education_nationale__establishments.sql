@@ -59,7 +59,7 @@ typed as (
         payload,
         record_key,
         run_sequence,
-        {{ json_text('payload', 'numero_uai') }} as uai,
+        upper({{ json_text('payload', 'numero_uai') }}) as uai,
         {{ json_text('payload', 'appellation_officielle') }} as official_name,
         {{ json_text('payload', 'denomination_principale') }} as denomination,
         {{ json_text('payload', 'patronyme_uai') }} as patronym,
