@@ -117,8 +117,8 @@ def test_each_edit_is_named(branch: Repository, raw: Path, out: Path) -> None:
     )
     branch.edit(
         establishments,
-        "        typed.opened_on,\n",
-        "        typed.opened_on,\n        cast(null as varchar) as phone,\n",
+        "        typed.contract_code,\n",
+        "        typed.contract_code,\n        cast(null as varchar) as phone,\n",
     )
     branch.edit(
         "models/marts/dim_arrondissement.sql",

@@ -78,8 +78,6 @@ typed as (
         {{ json_code('payload', 'etat_etablissement') }} as status_code,
         {{ json_text('payload', 'etat_etablissement_libe') }} as status_label,
         {{ json_code('payload', 'secteur_prive_code_type_contrat') }} as contract_code,
-        -- dates of opening reach 2099: they are the ministry's word, not a fact
-        {{ to_date_or_null(json_text('payload', 'date_ouverture')) }} as opened_on,
         is_now_withdrawn as is_withdrawn,
         extracted_at,
         withdrawn_at
@@ -111,12 +109,10 @@ final as (
         typed.status_code,
         typed.status_label,
         typed.contract_code,
-        typed.opened_on,
         {{ unread_values('typed.payload', {
             'typed.is_public': 'secteur_public_prive_libe',
             'typed.longitude': ['longitude', 'position.lon'],
             'typed.latitude': ['latitude', 'position.lat'],
-            'typed.opened_on': 'date_ouverture',
         }) | indent(8) }} as unread_values,
         typed.is_withdrawn,
         typed.extracted_at,
