@@ -115,7 +115,7 @@ inner_points as (
     qualify
         row_number() over (
             partition by sector_key, school_year_start, polygon_number
-            order by to_longitude - from_longitude desc, from_longitude asc
+            order by to_longitude - from_longitude desc nulls last, from_longitude asc
         ) = 1
 
 ),

@@ -67,9 +67,11 @@ weighted_results as (
         {{ weighted_mean('success_rate_pct', 'candidates') }} as success_rate_pct,
         {{ weighted_mean('success_rate_value_added_points', 'candidates') }}
             as success_rate_value_added_points,
-        100.0 * sum(case when candidates is not null then mentions end)
-        / nullif(sum(case when mentions is not null then candidates end), 0)
-            as mention_rate_pct,
+        round(
+            cast(100 as double) * sum(case when candidates is not null then mentions end)
+            / nullif(sum(case when mentions is not null then candidates end), 0),
+            9
+        ) as mention_rate_pct,
         {{ weighted_mean('written_mark', 'candidates') }} as written_mark,
         {{ weighted_mean('written_mark_value_added', 'candidates') }} as written_mark_value_added
     from results

@@ -31,7 +31,7 @@ latest_held as (
             partition by college_id
             order by
                 case status when 'held' then 1 when 'partial_school_year' then 2 else 3 end,
-                school_year_start desc
+                school_year_start desc nulls last
         ) = 1
 
 ),
