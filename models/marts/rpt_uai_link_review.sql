@@ -1,6 +1,3 @@
-{#- Four times the largest distance of a right link known (240 m). -#}
-{% set far_from_m = 1000 %}
-
 with
 
 colleges as (
@@ -68,7 +65,10 @@ pairs as (
     where
         unlinked_colleges.college_id is not null
         or unlinked_entries.uai is not null
-        or (verdicts.verdict = 'linked' and verdicts.uai_distance_m > {{ far_from_m }})
+        or (
+            verdicts.verdict = 'linked'
+            and verdicts.uai_distance_m > {{ var('uai_same_name_within_m') }}
+        )
 
 ),
 
