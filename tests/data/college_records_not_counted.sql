@@ -1,7 +1,8 @@
 -- Records on the portal whose school year does not count: it cannot be read, cannot be true, or has
 -- too few records yet. A warning: early records of a new school year are the ordinary case, no mart
 -- counts them, and no collège is called closed for them. What the portal took back is listed only
--- where its collège is closed for it, since a record can also be lost; the report has all.
+-- where its collège is closed for it, or opened in the next school year held (before the first one
+-- nothing can close), since a record can also be lost; the report has all.
 {{ config(severity='warn') }}
 
 with
@@ -12,13 +13,35 @@ records_not_counted as (
 
 ),
 
-closed as (
+changes as (
+
+    select * from {{ ref('fct_college_change') }}
+
+),
+
+held_school_years as (
 
     select
-        college_id,
-        school_year
-    from {{ ref('fct_college_change') }}
-    where change_type = 'closed'
+        school_year,
+        lag(school_year) over (order by school_year) as school_year_before
+    from {{ ref('dim_school_year') }}
+    where is_held
+
+),
+
+-- the school year that a collège was held in no more, or not yet
+missing as (
+
+    select distinct
+        changes.college_id,
+        case
+            when changes.change_type = 'closed' then changes.school_year
+            else held_school_years.school_year_before
+        end as school_year
+    from changes
+    inner join held_school_years
+        on changes.school_year = held_school_years.school_year
+    where changes.change_type in ('closed', 'opened')
 
 )
 
@@ -28,8 +51,8 @@ select
     records_not_counted.school_year_label,
     records_not_counted.record_key
 from records_not_counted
-left join closed
+left join missing
     on
-        records_not_counted.college_id = closed.college_id
-        and records_not_counted.school_year = closed.school_year
-where records_not_counted.reason <> 'retracted' or closed.college_id is not null
+        records_not_counted.college_id = missing.college_id
+        and records_not_counted.school_year = missing.school_year
+where records_not_counted.reason <> 'retracted' or missing.college_id is not null

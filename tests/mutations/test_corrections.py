@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutations.colleges import (
     CONFLICTS,
+    NEXT_YEAR,
     OPEN,
     OPENED_OR_CLOSED,
     THIS_YEAR,
@@ -205,6 +206,17 @@ CASES = distinct(
             THIS_YEARS_COLLEGES: [(113,)],
         },
         # The record may have been lost: the year before has the collège, so that it is closed.
+        warns=["college_records_not_counted"],
+    ),
+    Case(
+        # Before the first school year held nothing is, so that no closing tells of it.
+        name="a_record_of_the_first_year_taken_back_is_told_where_it_opens_a_college",
+        concludes="that VALMY opened, and nobody wonders",
+        states=lambda: [
+            now(),
+            later().without(COLLEGES, of("VALMY", THIS_YEAR)).at(TWO_DAYS_AFTER),
+        ],
+        expect={OPEN: [(114,)], OPENED_OR_CLOSED: [("VALMY", NEXT_YEAR, "opened")]},
         warns=["college_records_not_counted"],
     ),
     Case(
