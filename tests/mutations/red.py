@@ -932,6 +932,22 @@ RULES: tuple[Rule, ...] = (
         _NOTHING,
         "all_points_150_metres_off",
     ),
+    _rule(
+        9,
+        "a collège closed by a list of nine tenths is told where the directory has it open",
+        "closed_but_open_in_the_directory",
+        r"\A.*\Z",
+        _NOTHING,
+        "ten_records_missing_in_the_new_year_are_told",
+    ),
+    _rule(
+        9,
+        "one closed in the directory too is not",
+        "closed_but_open_in_the_directory",
+        r"where is_listed",
+        "",
+        "ten_colleges_that_the_directory_closed_are_closed",
+    ),
 )
 
 

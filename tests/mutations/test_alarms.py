@@ -23,7 +23,12 @@ CASES = distinct(
         concludes="that something is wrong where nothing is",
         states=lambda: [recorded("2021-05"), recorded("2024-11")],
         expect={"select count(*) from marts.fct_college_school_year": [(686,)]},
-        passes=["published_college_ids_stay", "uai_links_known", "volume_below_floor"],
+        passes=[
+            "closed_but_open_in_the_directory",
+            "published_college_ids_stay",
+            "uai_links_known",
+            "volume_below_floor",
+        ],
     ),
     Case(
         name="a_half_empty_portal_withdraws_nothing_and_says_so",

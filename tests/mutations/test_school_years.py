@@ -20,6 +20,7 @@ from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
 from tests.mutations.states import (
     COLLEGES,
+    DIRECTORY,
     IPS_2022,
     IVAC,
     SECTORS,
@@ -28,6 +29,10 @@ from tests.mutations.states import (
     synthetic,
 )
 
+TEN_CLOSED = (
+    "select change_type, count(*) from marts.fct_college_change"
+    f" where school_year = '{NEXT_YEAR}' group by 1"
+)
 NOT_COUNTED = (
     "select reason, count(*) from marts.rpt_college_record_not_counted group by 1 order by 1"
 )
@@ -175,6 +180,23 @@ CASES = distinct(
             f" where school_year = '{NEXT_YEAR}' group by 1": [("closed", 4)],
         },
         passes=["college_records_not_counted"],
+    ),
+    Case(
+        name="ten_records_missing_in_the_new_year_are_told",
+        concludes="that ten collèges closed, and nobody wonders",
+        states=lambda: [past(), _next_year_of(104)],
+        expect={TEN_CLOSED: [("closed", 10)]},
+        warns=["closed_but_open_in_the_directory"],
+    ),
+    Case(
+        name="ten_colleges_that_the_directory_closed_are_closed",
+        concludes="that a person should look at what both portals say",
+        states=lambda: [
+            past(),
+            _next_year_of(104).edit(DIRECTORY, dict[str, str](), {"etat_etablissement": "3"}),
+        ],
+        expect={TEN_CLOSED: [("closed", 10)]},
+        passes=["closed_but_open_in_the_directory"],
     ),
     Case(
         name="a_partial_year_counts_once_it_is_whole",
