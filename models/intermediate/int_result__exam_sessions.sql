@@ -27,8 +27,8 @@ published as (
 
 ),
 
--- A record that went while its session stayed, by the share that makes one whole, was taken back; one
--- that went with its session is the past, which portals erase, a straggler left behind or not.
+-- A record that went while its session stayed, by the share that makes one whole, was taken back;
+-- one that went with its session is the past, which portals erase, also where a record was left.
 counted as (
 
     select
