@@ -81,12 +81,12 @@ class Map:
 
     @cached_property
     def ranges(self) -> list[Row]:
-        """The street ranges that are on the portal now."""
+        """The street ranges on the portal now that say which side of the street they mean."""
         return self._rows(
             "fct_street_range_college",
             "insee_code arrondissement_number street_name street_key number_from repetition_from"
             " number_to repetition_to parity is_single_college_commune uai college_id",
-            "is_current",
+            "is_current and (parity is not null or street_key is null)",
         )
 
     @cached_property

@@ -36,6 +36,12 @@ establishments as (
 
 ),
 
+street_ranges as (
+
+    select * from {{ ref('stg_education_nationale__street_ranges') }}
+
+),
+
 final as (
 
     {% for dataset, relation in {
@@ -44,6 +50,7 @@ final as (
         'fr-en-ips-colleges-ap2023': 'ips_ap2023',
         'fr-en-adresse-et-geolocalisation-etablissements-premier-et-second-degre':
             'establishments',
+        'fr-en-carte-scolaire-colleges-publics': 'street_ranges',
     }.items() -%}
     select
         '{{ dataset }}' as dataset,

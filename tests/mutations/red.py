@@ -833,6 +833,22 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         8,
+        "a side of the street is read in words too",
+        "stg_education_nationale__street_ranges",
+        r"when '(IM)?PAIR' then '\w+'",
+        "",
+        "a_side_of_the_street_in_words_is_read",
+    ),
+    _rule(
+        8,
+        "a side that cannot be read is told",
+        "stg_education_nationale__street_ranges",
+        r"then 'parite: '",
+        "then null || 'parite: '",
+        "a_side_of_the_street_that_cannot_be_read_is_counted",
+    ),
+    _rule(
+        8,
         "a figure unlike the one before is told",
         "results_unlike_the_session_before",
         r"\A.*\Z",

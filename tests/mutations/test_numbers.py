@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import IPS_2023, IVAC, State, synthetic
+from tests.mutations.states import IPS_2023, IVAC, STREET_RANGES, State, synthetic
 
 UAI = "0759056L"
 
@@ -19,6 +19,13 @@ def _result(**fields: Any) -> State:
 def _position(ips: str) -> State:
     match = {"uai": UAI, "rentree_scolaire": "2025-2026"}
     return synthetic("2026-10").edit(IPS_2023, match, {"ips": ips})
+
+
+def _sides(even: str, odd: str) -> State:
+    sides = {"P": even, "I": odd}
+    return synthetic("2026-10").edit(
+        STREET_RANGES, lambda r: r["parite"] in sides, lambda r: {"parite": sides[r["parite"]]}
+    )
 
 
 def _reads(column: str, expected: Any) -> dict[str, list[tuple[Any, ...]]]:
@@ -114,6 +121,25 @@ CASES = distinct(
             f" where uai = '{UAI}' and school_year = '2025-2026'": [(118.4,)]
         },
         passes=["values_left_out"],
+    ),
+    Case(
+        name="a_side_of_the_street_in_words_is_read",
+        concludes="that half the addresses of Paris have no collège",
+        states=lambda: [_sides("Pair", "Impair")],
+        expect={
+            "select distinct parity from marts.fct_street_range_college order by 1": [
+                ("both",),
+                ("even",),
+                ("odd",),
+            ]
+        },
+        passes=["values_left_out"],
+    ),
+    Case(
+        name="a_side_of_the_street_that_cannot_be_read_is_counted",
+        concludes="that half the addresses of Paris have no collège, and nothing went wrong",
+        states=lambda: [_sides("gauche", "I")],
+        warns=["values_left_out"],
     ),
     Case(
         name="an_index_above_150_is_counted",

@@ -14,9 +14,10 @@ latest as (
 
 ),
 
-final as (
+typed as (
 
     select
+        payload,
         record_key,
         run_sequence,
         {{ json_code('payload', 'code_departement') }} as department_code,
@@ -31,7 +32,9 @@ final as (
         {{ json_text('payload', 'indice_de_repetition_fin') }} as repetition_to,
         case upper({{ json_text('payload', 'parite') }})
             when 'P' then 'even'
+            when 'PAIR' then 'even'
             when 'I' then 'odd'
+            when 'IMPAIR' then 'odd'
             when 'PI' then 'both'
         end as parity,
         upper({{ json_text('payload', 'code_rne') }}) as uai,
@@ -43,6 +46,37 @@ final as (
         extracted_at,
         withdrawn_at
     from latest
+
+),
+
+final as (
+
+    select
+        record_key,
+        run_sequence,
+        department_code,
+        insee_code,
+        commune_name,
+        postcode,
+        locality_name,
+        street_name,
+        number_from,
+        repetition_from,
+        number_to,
+        repetition_to,
+        parity,
+        uai,
+        is_single_college_commune,
+        {{ unread_values('payload', {
+            'number_from': 'n_de_voie_debut',
+            'number_to': 'n_de_voie_fin',
+            'parity': 'parite',
+            'is_single_college_commune': 'secteur_unique',
+        }) | indent(8) }} as unread_values,
+        is_withdrawn,
+        extracted_at,
+        withdrawn_at
+    from typed
 
 )
 
