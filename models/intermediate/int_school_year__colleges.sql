@@ -103,13 +103,34 @@ counted as (
 
 ),
 
+-- What there is now, where that is a whole list: sixty private schools that were listed for a day
+-- do not make the city's own list the rest of one. Else the most there was, since portals erase the
+-- past.
+sized as (
+
+    select
+        *,
+        case
+            when
+                {{
+                    is_whole(
+                        'colleges_now', order_by='school_year_start', fullest='colleges_at_most'
+                    )
+                }}
+                then colleges_now
+            else colleges_at_most
+        end as colleges
+    from counted
+
+),
+
 judged as (
 
     select
         *,
-        {{ is_whole('colleges_at_most', order_by='school_year_start') }} as is_whole,
-        colleges_now >= {{ var('school_year_floor') }} * colleges_at_most as is_on_portal
-    from counted
+        {{ is_whole('colleges', order_by='school_year_start') }} as is_whole,
+        colleges_now >= {{ var('school_year_floor') }} * colleges as is_on_portal
+    from sized
 
 ),
 

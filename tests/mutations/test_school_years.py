@@ -101,6 +101,16 @@ def _mistyped(label: str, reason: str) -> Case:
     )
 
 
+def _with_private(number: int) -> State:
+    """So many schools more, as if the city listed its private ones too."""
+    model = now().records[COLLEGES][0]
+    more = [
+        {**model, "libelle": f"PRIVE {n}", "id_projet": 900_000 + n, "annee_scol": THIS_YEAR}
+        for n in range(number)
+    ]
+    return now().adding(COLLEGES, *more).at("2024-11-19")
+
+
 UNPLACED_SECTORS = (
     "select reason, count(*) from marts.rpt_record_without_college"
     " where reason in ('unknown_label', 'school_year_not_whole') group by 1"
@@ -235,6 +245,18 @@ CASES = distinct(
             ),
         ],
         expect={"select max(school_year) from marts.dim_school_year": [(THIS_YEAR,)]},
+    ),
+    Case(
+        name="sixty_more_for_a_day_change_nothing",
+        concludes="that the year lost a third of its collèges, or that sixty closed",
+        states=lambda: [past(), now(), _with_private(60), now().at("2024-11-20")],
+        expect={
+            OPEN: [(114,)],
+            OPENED_OR_CLOSED: [],
+            "select count(*) from marts.fct_college_school_year"
+            f" where school_year = '{THIS_YEAR}'": [(114,)],
+        },
+        builds_each=False,
     ),
     Case(
         name="three_early_sectors_are_no_outlines",
