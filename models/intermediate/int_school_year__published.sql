@@ -48,37 +48,21 @@ versions as (
 
 results as (
 
+    {% for source_name, dataset, relation, school_year_start in [
+        ('ivac', 'fr-en-indicateurs-valeur-ajoutee-colleges', 'ivac', 'session - 1'),
+        ('ips', 'fr-en-ips-colleges-ap2022', 'ips_ap2022', 'school_year_start'),
+        ('ips', 'fr-en-ips-colleges-ap2023', 'ips_ap2023', 'school_year_start'),
+    ] -%}
     select
-        'ivac' as source_name,
-        'fr-en-indicateurs-valeur-ajoutee-colleges' as dataset,
+        '{{ source_name }}' as source_name,
+        '{{ dataset }}' as dataset,
         record_key,
         uai,
-        session - 1 as school_year_start,
+        {{ school_year_start }} as school_year_start,
         is_public
-    from ivac
-
-    union all
-
-    select
-        'ips' as source_name,
-        'fr-en-ips-colleges-ap2022' as dataset,
-        record_key,
-        uai,
-        school_year_start,
-        is_public
-    from ips_ap2022
-
-    union all
-
-    select
-        'ips' as source_name,
-        'fr-en-ips-colleges-ap2023' as dataset,
-        record_key,
-        uai,
-        school_year_start,
-        is_public
-    from ips_ap2023
-
+    from {{ relation }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 private as (
