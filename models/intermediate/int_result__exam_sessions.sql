@@ -27,20 +27,18 @@ published as (
 
 ),
 
--- A record that went while its session stayed, by the share that makes one whole, was taken back;
--- one that went with its session is the past, which portals erase, also where a record was left.
 counted as (
 
     select
         ivac.*,
-        coalesce(
-            ivac.is_withdrawn
-            and sum(
-                case when not ivac.is_withdrawn and coalesce(ivac.is_public, true) then 1 else 0 end
-            ) over (partition by ivac.session)
-            >= {{ var('school_year_floor') }} * published.members,
-            false
-        ) as is_retracted,
+        {{
+            is_taken_back(
+                'ivac.is_withdrawn',
+                'ivac.is_public',
+                partition_by='ivac.session',
+                members='published.members'
+            )
+        }} as is_retracted,
         {{ out_of_range(bounds) | indent(8) }} as values_out_of_range
     from ivac
     left join published

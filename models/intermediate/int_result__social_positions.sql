@@ -80,18 +80,14 @@ counted as (
 
     select
         both_series.*,
-        coalesce(
-            both_series.is_withdrawn
-            and sum(
-                case
-                    when not both_series.is_withdrawn and coalesce(both_series.is_public, true)
-                        then 1
-                    else 0
-                end
-            ) over (partition by both_series.series, both_series.school_year_start)
-            >= {{ var('school_year_floor') }} * published.members,
-            false
-        ) as is_retracted,
+        {{
+            is_taken_back(
+                'both_series.is_withdrawn',
+                'both_series.is_public',
+                partition_by='both_series.series, both_series.school_year_start',
+                members='published.members'
+            )
+        }} as is_retracted,
         {{ out_of_range(bounds) | indent(8) }} as values_out_of_range
     from both_series
     left join published

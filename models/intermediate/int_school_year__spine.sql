@@ -13,12 +13,6 @@ published as (
 
 ),
 
-plausible as (
-
-    select * from {{ ref('int_school_year__bounds') }}
-
-),
-
 school_year_starts as (
 
     select school_year_start from colleges
@@ -31,15 +25,9 @@ school_year_starts as (
 bounds as (
 
     select
-        min(school_year_starts.school_year_start) as first_start,
-        max(school_year_starts.school_year_start) as last_start
+        min(school_year_start) as first_start,
+        max(school_year_start) as last_start
     from school_year_starts
-    cross join plausible
-    -- a source that was loaded without the city's is bound below alone
-    where
-        school_year_starts.school_year_start >= plausible.first_start
-        and school_year_starts.school_year_start
-        <= coalesce(plausible.last_start, school_year_starts.school_year_start)
 
 ),
 

@@ -33,6 +33,10 @@ TEN_CLOSED = (
     "select change_type, count(*) from marts.fct_college_change"
     f" where school_year = '{NEXT_YEAR}' group by 1"
 )
+UNPLACED_SECTORS = (
+    "select reason, count(*) from marts.rpt_record_without_college"
+    " where reason in ('unknown_label', 'school_year_not_whole') group by 1"
+)
 NOT_COUNTED = (
     "select reason, count(*) from marts.rpt_college_record_not_counted group by 1 order by 1"
 )
@@ -109,12 +113,6 @@ def _with_private(number: int) -> State:
         for n in range(number)
     ]
     return now().adding(COLLEGES, *more).at("2024-11-19")
-
-
-UNPLACED_SECTORS = (
-    "select reason, count(*) from marts.rpt_record_without_college"
-    " where reason in ('unknown_label', 'school_year_not_whole') group by 1"
-)
 
 
 def _sectors_of_next_year(number: int, label: str) -> State:
@@ -203,7 +201,7 @@ CASES = distinct(
         concludes="that a person should look at what both portals say",
         states=lambda: [
             past(),
-            _next_year_of(104).edit(DIRECTORY, dict[str, str](), {"etat_etablissement": "3"}),
+            _next_year_of(104).edit(DIRECTORY, lambda record: True, {"etat_etablissement": "3"}),
         ],
         expect={TEN_CLOSED: [("closed", 10)]},
         passes=["closed_but_open_in_the_directory"],

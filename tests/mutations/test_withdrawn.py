@@ -5,12 +5,18 @@ from __future__ import annotations
 from tests.mutations.colleges import OPEN, OPENED_OR_CLOSED, now, past
 from tests.mutations.compiled import Project
 from tests.mutations.harness import Case, distinct
-from tests.mutations.states import COLLEGES, IPS_2023, IVAC, State, synthetic
+from tests.mutations.states import COLLEGES, IPS_2023, IVAC, Match, State, synthetic
 
 
 def _without_colleges() -> State:
     state = now().at("2024-11-19")
     return state.only(*(name for name in state.records if name != COLLEGES))
+
+
+def _gone(dataset: str, match: Match) -> list[State]:
+    """All there was, and a week later the same without some."""
+    start = synthetic("2026-10")
+    return [start, start.without(dataset, match).at("2026-10-13")]
 
 
 CASES = distinct(
@@ -37,12 +43,7 @@ CASES = distinct(
     Case(
         name="a_result_taken_back_leaves_the_aggregates",
         concludes="that a result still counts which the ministry took back",
-        states=lambda: [
-            synthetic("2026-10"),
-            synthetic("2026-10")
-            .without(IVAC, {"uai": "0759056L", "session": "2025"})
-            .at("2026-10-13"),
-        ],
+        states=lambda: _gone(IVAC, {"uai": "0759056L", "session": "2025"}),
         expect={
             "select is_retracted from marts.fct_college_result"
             " where uai = '0759056L' and session = 2025": [(True,)],
@@ -53,10 +54,7 @@ CASES = distinct(
     Case(
         name="a_session_that_went_whole_still_counts",
         concludes="that nobody sat the exam in 2022",
-        states=lambda: [
-            synthetic("2026-10"),
-            synthetic("2026-10").without(IVAC, {"session": "2022"}).at("2026-10-13"),
-        ],
+        states=lambda: _gone(IVAC, {"session": "2022"}),
         expect={
             "select result_college_count from marts.agg_school_year"
             " where school_year = '2021-2022'": [(113,)]
@@ -65,12 +63,7 @@ CASES = distinct(
     Case(
         name="one_result_left_of_an_erased_session_is_not_the_session",
         concludes="that one collège sat the exam in 2022, and 112 results were taken back",
-        states=lambda: [
-            synthetic("2026-10"),
-            synthetic("2026-10")
-            .without(IVAC, lambda r: r["session"] == "2022" and r["uai"] != "0759056L")
-            .at("2026-10-13"),
-        ],
+        states=lambda: _gone(IVAC, lambda r: r["session"] == "2022" and r["uai"] != "0759056L"),
         expect={
             "select result_college_count from marts.agg_school_year"
             " where school_year = '2021-2022'": [(113,)]
@@ -79,15 +72,9 @@ CASES = distinct(
     Case(
         name="one_index_left_of_an_erased_rentree_is_not_the_rentree",
         concludes="that the index of one collège is the city's",
-        states=lambda: [
-            synthetic("2026-10"),
-            synthetic("2026-10")
-            .without(
-                IPS_2023,
-                lambda r: r["rentree_scolaire"] == "2025-2026" and r["uai"] != "0759056L",
-            )
-            .at("2026-10-13"),
-        ],
+        states=lambda: _gone(
+            IPS_2023, lambda r: r["rentree_scolaire"] == "2025-2026" and r["uai"] != "0759056L"
+        ),
         expect={
             "select count(*) from marts.fct_college_social_position where is_retracted": [(0,)]
         },
@@ -95,12 +82,7 @@ CASES = distinct(
     Case(
         name="an_index_taken_back_leaves_the_mean",
         concludes="that an index still counts which the ministry took back",
-        states=lambda: [
-            synthetic("2026-10"),
-            synthetic("2026-10")
-            .without(IPS_2023, {"uai": "0759056L", "rentree_scolaire": "2025-2026"})
-            .at("2026-10-13"),
-        ],
+        states=lambda: _gone(IPS_2023, {"uai": "0759056L", "rentree_scolaire": "2025-2026"}),
         expect={
             "select is_retracted from marts.fct_college_social_position"
             " where uai = '0759056L' and school_year = '2025-2026'": [(True,)]
